@@ -1,0 +1,259 @@
+//! [`Attempt`]: everything that varies from one execution to the next.
+
+use core::fmt;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use crate::random;
+use crate::time::{from_nanos, nanos};
+
+/// No clock was read: a sentinel, since an elapsed time of 584 years is none.
+const UNKNOWN: u64 = u64::MAX;
+
+/// One execution of an operation, as seen by the operation, by backoffs, classifiers and hooks.
+///
+/// It is small and `Copy`, and a pure value: two equal attempts get the same delay from the same
+/// [`Backoff`](crate::Backoff). The engine makes attempts; [`Attempt::new`] and the `with_`
+/// methods make one by hand, to test a backoff or a classifier of your own.
+///
+/// ```
+/// use persevere::{Attempt, Backoff, exponential};
+/// use std::time::Duration;
+///
+/// let second = Attempt::new(2).with_seed(7);
+/// let delay = exponential(Duration::from_millis(100)).delay(&second);
+/// assert_eq!(delay, Some(Duration::from_millis(200)));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    number: u32,
+    /// What sequences took off `number`: draws are numbered over the whole call.
+    offset: u32,
+    lane: u32,
+    most: Option<NonZeroU32>,
+    /// Zero until the engine drew one.
+    seed: u64,
+    previous: u64,
+    waited: u64,
+    elapsed: u64,
+}
+
+impl Attempt {
+    /// The attempt with this 1-based `number`: nothing waited, no limit, no clock, no seed.
+    /// Zero counts as 1.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Attempt {
+            number: if number == 0 { 1 } else { number },
+            offset: 0,
+            lane: 0,
+            most: None,
+            seed: 0,
+            previous: 0,
+            waited: 0,
+            elapsed: UNKNOWN,
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn from_engine(
+        number: u32,
+        most: Option<NonZeroU32>,
+        seed: u64,
+        previous: u64,
+        waited: u64,
+        elapsed: Option<u64>,
+    ) -> Self {
+        let elapsed = match elapsed {
+            Some(elapsed) => elapsed,
+            None => UNKNOWN,
+        };
+        Attempt { number, offset: 0, lane: 0, most, seed, previous, waited, elapsed }
+    }
+
+    /// The same attempt in the random stream of `seed`; equal seeds draw equal numbers.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = random::spread(seed).get();
+        self
+    }
+
+    /// The same attempt, of a call that makes at most `most` of them. Zero means no maximum.
+    #[must_use]
+    pub const fn with_max_attempts(mut self, most: u32) -> Self {
+        self.most = NonZeroU32::new(most);
+        self
+    }
+
+    /// The same attempt after a backoff that gave `delay` the time before.
+    #[must_use]
+    pub const fn with_previous_delay(mut self, delay: Duration) -> Self {
+        self.previous = nanos(delay);
+        self
+    }
+
+    /// The same attempt after `waited` of sleeping in all.
+    #[must_use]
+    pub const fn with_waited(mut self, waited: Duration) -> Self {
+        self.waited = nanos(waited);
+        self
+    }
+
+    /// The same attempt, `elapsed` after the call began.
+    #[must_use]
+    pub const fn with_elapsed(mut self, elapsed: Duration) -> Self {
+        let elapsed = nanos(elapsed);
+        self.elapsed = if elapsed == UNKNOWN { UNKNOWN - 1 } else { elapsed };
+        self
+    }
+
+    /// Which execution this is: 1 for the first. Inside the second part of a
+    /// [sequence](crate::backoff::First::then) a backoff sees the count begin at 1 again.
+    #[must_use]
+    #[inline]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// How many executions the call makes at the most, where its backoff says so.
+    #[must_use]
+    pub const fn max_attempts(&self) -> Option<NonZeroU32> {
+        self.most
+    }
+
+    /// Whether this is the first execution, the one that is no retry.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.number == 1
+    }
+
+    /// Whether this is the last execution that the limit on attempts allows. A time limit, a
+    /// budget or a classifier may make an earlier one the last.
+    #[must_use]
+    #[inline]
+    pub const fn is_last(&self) -> bool {
+        match self.most {
+            Some(most) => self.number >= most.get(),
+            None => false,
+        }
+    }
+
+    /// What the backoff gave after the attempt before: its own delay, without what a server's
+    /// `Retry-After` added to it. `None` at the first attempt, which had nothing before it.
+    #[must_use]
+    pub const fn previous_delay(&self) -> Option<Duration> {
+        if self.is_first() { None } else { Some(from_nanos(self.previous)) }
+    }
+
+    /// The sum of all delays slept so far in this call.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        from_nanos(self.waited)
+    }
+
+    /// The time since the call began, or `None` if nothing in the call asks for a clock.
+    ///
+    /// A [`max_elapsed`](crate::Backoff::max_elapsed) limit, [`.report()`](crate::Retry::report)
+    /// or a hook that [reads the clock](crate::Hook::reads_clock) ask for it.
+    #[must_use]
+    pub const fn elapsed(&self) -> Option<Duration> {
+        if self.elapsed == UNKNOWN { None } else { Some(from_nanos(self.elapsed)) }
+    }
+
+    /// A uniform random number: a pure function of the call's seed, the attempt's number and
+    /// the lane, so that asking twice gives the same number and a seeded call repeats exactly.
+    ///
+    /// A backoff that wraps another draws here and hands on [`Attempt::inner`], so that stacked
+    /// jitters differ. An attempt without a seed (the operation's own first one; nothing is
+    /// drawn before a failure) gives a fresh random number at every call.
+    #[must_use]
+    #[inline]
+    pub fn random(&self) -> u64 {
+        self.draw(self.index())
+    }
+
+    /// A uniform random duration between `least` and `most`, both included; `least` if they are
+    /// the wrong way round. See [`Attempt::random`].
+    ///
+    /// ```
+    /// use persevere::Attempt;
+    /// use std::time::Duration;
+    ///
+    /// let (least, most) = (Duration::from_millis(10), Duration::from_millis(30));
+    /// let attempt = Attempt::new(3).with_seed(42);
+    /// let delay = attempt.uniform(least, most);
+    /// assert!(least <= delay && delay <= most);
+    /// assert_eq!(delay, attempt.uniform(least, most));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn uniform(&self, least: Duration, most: Duration) -> Duration {
+        let least = nanos(least);
+        let span = nanos(most).saturating_sub(least);
+        from_nanos(least + random::scale(self.random(), span))
+    }
+
+    /// The same attempt for the backoff inside: its draws are independent of this one's.
+    #[must_use]
+    #[inline]
+    pub const fn inner(&self) -> Self {
+        let mut inner = *self;
+        inner.lane = inner.lane.wrapping_add(1);
+        inner
+    }
+
+    /// The draw that [`Attempt::random`] gave at the attempt before this one, if a backoff that
+    /// counts from 1 had one.
+    pub(crate) fn previous_random(&self) -> Option<u64> {
+        (self.number > 1).then(|| self.draw(self.index().wrapping_sub(1)))
+    }
+
+    /// The attempt as the second part of a sequence sees it, `taken` retries later.
+    pub(crate) const fn after(&self, taken: u32) -> Self {
+        let mut later = *self;
+        later.number -= taken;
+        later.offset = later.offset.wrapping_add(taken);
+        later.most = match later.most {
+            Some(most) => NonZeroU32::new(most.get().saturating_sub(taken)),
+            None => None,
+        };
+        later
+    }
+
+    const fn index(&self) -> u32 {
+        self.number.wrapping_add(self.offset)
+    }
+
+    #[inline]
+    fn draw(&self, index: u32) -> u64 {
+        let seed = if self.seed == 0 { random::fresh().get() } else { self.seed };
+        random::draw(seed, index, self.lane)
+    }
+
+    pub(crate) const fn previous_nanos(&self) -> u64 {
+        self.previous
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("number", &self.number)
+            .field("max_attempts", &self.most)
+            .field("previous_delay", &self.previous_delay())
+            .field("waited", &self.waited())
+            .field("elapsed", &self.elapsed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `attempt 2 of 5`, or `attempt 2` where no maximum is known.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attempt {}", self.number)?;
+        match self.most {
+            Some(most) => write!(f, " of {most}"),
+            None => Ok(()),
+        }
+    }
+}

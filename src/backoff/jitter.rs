@@ -1,0 +1,129 @@
+use core::fmt;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use super::combinators::{ask_inner, built_in};
+use super::{Backoff, DelayBounds, Finite};
+use crate::Attempt;
+use crate::random;
+use crate::time::{from_nanos, nanos};
+
+/// A jitter is two numbers for each delay: where the draw begins, and how wide it is. The rest,
+/// the draw, the bounds and the words, is the same for all.
+macro_rules! jitter {
+    ($name:ident, |$self:ident, $delay:ident| $window:expr, |$this:ident, $f:ident| $words:expr) => {
+        impl<B> $name<B> {
+            /// The least that may come of `delay`, and how much more it may be.
+            #[inline]
+            fn window(&self, $delay: u64) -> (u64, u64) {
+                let $self = self;
+                $window
+            }
+        }
+
+        impl<B: Backoff> Backoff for $name<B> {
+            #[inline]
+            fn delay(&self, attempt: &Attempt) -> Option<Duration> {
+                let delay = self.inner.delay(&attempt.inner())?;
+                let (least, width) = self.window(nanos(delay));
+                Some(from_nanos(least.saturating_add(random::scale(attempt.random(), width))))
+            }
+
+            fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
+                let inner = self.inner.bounds(attempt)?;
+                let (least, _) = self.window(nanos(inner.min));
+                let (most, width) = self.window(nanos(inner.max));
+                Some(DelayBounds::new(from_nanos(least), from_nanos(most.saturating_add(width))))
+            }
+
+            ask_inner!(limits);
+            ask_inner!(reads_clock);
+
+            fn describe(&self, $f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let $this = self;
+                self.inner.describe($f)?;
+                $words
+            }
+        }
+
+        impl<B: Finite> Finite for $name<B> {}
+
+        built_in!([B] $name<B>);
+    };
+}
+
+/// Anything from nothing to the delay. Made by [`Backoff::full_jitter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FullJitter<B> {
+    inner: B,
+}
+
+impl<B> FullJitter<B> {
+    pub(super) const fn new(inner: B) -> Self {
+        FullJitter { inner }
+    }
+}
+
+jitter!(FullJitter, |_this, delay| (0, delay), |_this, f| f.write_str(", full jitter"));
+
+/// Half the delay, and anything up to the other half. Made by [`Backoff::equal_jitter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EqualJitter<B> {
+    inner: B,
+}
+
+impl<B> EqualJitter<B> {
+    pub(super) const fn new(inner: B) -> Self {
+        EqualJitter { inner }
+    }
+}
+
+jitter!(EqualJitter, |_this, delay| (delay - delay / 2, delay / 2), |_this, f| f
+    .write_str(", equal jitter"));
+
+/// Shorter or longer by up to a share of the delay. Made by [`Backoff::jitter`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Jitter<B> {
+    inner: B,
+    factor: f64,
+}
+
+impl<B> Jitter<B> {
+    pub(super) const fn new(inner: B, factor: f64) -> Self {
+        assert!(
+            factor >= 0.0 && factor <= 1.0,
+            "the factor of a jitter is a share of the delay: from 0.0 to 1.0"
+        );
+        Jitter { inner, factor }
+    }
+}
+
+jitter!(
+    Jitter,
+    |this, delay| {
+        let spread = ((delay as f64 * this.factor) as u64).min(delay);
+        (delay - spread, spread.saturating_mul(2))
+    },
+    |this, f| write!(f, ", jitter ±{}", this.factor)
+);
+
+/// Something on top of the delay. Made by [`Backoff::additive_jitter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdditiveJitter<B> {
+    inner: B,
+    least: u64,
+    width: u64,
+}
+
+impl<B> AdditiveJitter<B> {
+    pub(super) const fn new(inner: B, range: RangeInclusive<Duration>) -> Self {
+        let (least, most) = (nanos(*range.start()), nanos(*range.end()));
+        assert!(least <= most, "an additive jitter ends before it starts");
+        AdditiveJitter { inner, least, width: most - least }
+    }
+}
+
+jitter!(AdditiveJitter, |this, delay| (delay.saturating_add(this.least), this.width), |this, f| {
+    let most = this.least.saturating_add(this.width);
+    write!(f, ", plus {:?} to {:?}", from_nanos(this.least), from_nanos(most))
+});

@@ -1,0 +1,257 @@
+//! How long to wait: [`Backoff`], the built-in ones, and the combinators that refine them.
+
+mod clamp;
+mod combinators;
+mod constant;
+mod decorrelated;
+mod exponential;
+mod fibonacci;
+mod from_fn;
+mod jitter;
+mod limit;
+mod linear;
+mod list;
+mod map;
+mod polynomial;
+mod schedule;
+mod sequence;
+
+use core::fmt;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use crate::attempt::Attempt;
+
+pub use self::clamp::{MaxDelay, MinDelay};
+pub use self::constant::{Constant, constant, immediate};
+pub use self::decorrelated::{Decorrelated, DecorrelatedV2, decorrelated, decorrelated_v2};
+pub use self::exponential::{Exponential, exponential};
+pub use self::fibonacci::{Fibonacci, fibonacci};
+pub use self::from_fn::{Bounded, FromFn, from_fn};
+pub use self::jitter::{AdditiveJitter, EqualJitter, FullJitter, Jitter};
+pub use self::limit::{Forever, MaxAttempts, MaxElapsed, MaxRetryAfter};
+pub use self::linear::{Linear, linear};
+pub use self::list::{FromIter, List, delays, from_iter};
+pub use self::map::Map;
+pub use self::polynomial::{Polynomial, polynomial};
+pub use self::schedule::{Schedule, Step};
+pub use self::sequence::{First, Sequence};
+
+use self::combinators::{combinators, forward, trait_methods};
+
+/// The shortest and the longest delay that may come; both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DelayBounds {
+    /// No delay is shorter.
+    pub min: Duration,
+    /// No delay is longer.
+    pub max: Duration,
+}
+
+impl DelayBounds {
+    /// Anything: what a closure promises that declares nothing.
+    pub const ANY: DelayBounds = DelayBounds { min: Duration::ZERO, max: Duration::MAX };
+
+    /// From `min` to `max`. If they are the wrong way round, `min` counts for both.
+    #[must_use]
+    pub const fn new(min: Duration, max: Duration) -> Self {
+        DelayBounds { min, max: if max.as_nanos() < min.as_nanos() { min } else { max } }
+    }
+
+    /// This delay and no other.
+    #[must_use]
+    pub const fn exactly(delay: Duration) -> Self {
+        DelayBounds { min: delay, max: delay }
+    }
+
+    /// Whether `delay` lies within.
+    #[must_use]
+    pub const fn contains(&self, delay: Duration) -> bool {
+        self.min.as_nanos() <= delay.as_nanos() && delay.as_nanos() <= self.max.as_nanos()
+    }
+
+    /// Both ends through `f`, which must not turn their order round.
+    fn map(self, f: impl Fn(Duration) -> Duration) -> Self {
+        DelayBounds { min: f(self.min), max: f(self.max) }
+    }
+}
+
+/// `100ms`, or `0ns to 100ms`.
+impl fmt::Display for DelayBounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.min == self.max {
+            write!(f, "{:?}", self.min)
+        } else if *self == Self::ANY {
+            f.write_str("any delay")
+        } else {
+            write!(f, "{:?} to {:?}", self.min, self.max)
+        }
+    }
+}
+
+/// The limits of a backoff. They bubble up through every combinator, and the engine holds a call
+/// to them whatever a classifier, a hook or a server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How many executions there are at the most, the first included.
+    pub attempts: Option<NonZeroU32>,
+    /// No retry starts this long after the call began, or later.
+    pub elapsed: Option<Duration>,
+    /// The longest delay that a server may ask for; a call told to wait longer stops.
+    /// `None` means [`Limits::RETRY_AFTER`].
+    pub retry_after: Option<Duration>,
+}
+
+impl Limits {
+    /// No limit.
+    pub const NONE: Limits = Limits { attempts: None, elapsed: None, retry_after: None };
+
+    /// The longest `Retry-After` that is obeyed where nothing else is said: five minutes.
+    pub const RETRY_AFTER: Duration = Duration::from_secs(300);
+
+    /// The limits of something that ends after `attempts`.
+    pub(crate) const fn of_attempts(attempts: NonZeroU32) -> Self {
+        Limits { attempts: Some(attempts), ..Limits::NONE }
+    }
+
+    /// The tighter of both, limit by limit.
+    #[must_use]
+    #[inline]
+    pub fn and(self, other: Limits) -> Limits {
+        fn tighter<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+            match (a, b) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            }
+        }
+        Limits {
+            attempts: tighter(self.attempts, other.attempts),
+            elapsed: tighter(self.elapsed, other.elapsed),
+            retry_after: tighter(self.retry_after, other.retry_after),
+        }
+    }
+}
+
+/// How long to wait after a failed attempt.
+///
+/// A backoff is a **pure function** of the [`Attempt`]: it has no state, so that one value, even a
+/// `static`, serves any number of calls at once, and can be printed, drawn and bounded before
+/// anything runs. What varies is in the attempt: its number, the time, the delay before, and the
+/// call's own random stream. Implement `delay` and `bounds`; the combinators come by themselves.
+///
+/// ```
+/// use persevere::{Attempt, Backoff, DelayBounds};
+/// use std::time::Duration;
+///
+/// /// One second for each failure so far, and a little random on top.
+/// struct Patient;
+///
+/// impl Backoff for Patient {
+///     fn delay(&self, attempt: &Attempt) -> Option<Duration> {
+///         let least = Duration::from_secs(attempt.number().into());
+///         Some(attempt.uniform(least, least + Duration::from_millis(100)))
+///     }
+///     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
+///         let least = Duration::from_secs(attempt.into());
+///         Some(DelayBounds::new(least, least + Duration::from_millis(100)))
+///     }
+///     fn reads_clock(&self) -> bool {
+///         false
+///     }
+/// }
+///
+/// let policy = Patient.max_delay(Duration::from_secs(2)).max_attempts(4);
+/// assert_eq!(policy.worst_case(), Some(Duration::from_millis(1_100 + 2_000 + 2_000)));
+/// ```
+pub trait Backoff {
+    /// The delay between the failure of `attempt` and the next one; `None` stops.
+    ///
+    /// It must be pure, lie within [`bounds`](Backoff::bounds), and not panic for any number up
+    /// to `u32::MAX`.
+    fn delay(&self, attempt: &Attempt) -> Option<Duration>;
+
+    /// The shortest and longest delay that may follow attempt number `attempt`, for any seed;
+    /// `None` where it stops.
+    fn bounds(&self, attempt: u32) -> Option<DelayBounds>;
+
+    /// What ends the call. The engine enforces it on the final delay, after every jitter and after
+    /// a server's floor. No limits by default.
+    #[inline]
+    fn limits(&self) -> Limits {
+        Limits::NONE
+    }
+
+    /// Whether `delay` looks at [`Attempt::elapsed`]. Where nothing does, no clock is read.
+    /// `true` by default, which is always right; say `false` to save a clock reading per call.
+    #[inline]
+    fn reads_clock(&self) -> bool {
+        true
+    }
+
+    /// Says in a few words what this is; the built-in ones print it with their schedule.
+    /// "custom backoff" by default.
+    ///
+    /// # Errors
+    /// Those of the formatter.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("custom backoff")
+    }
+
+    /// What will happen, attempt by attempt: bounds of each delay and of the sum.
+    ///
+    /// ```
+    /// use persevere::{Backoff, exponential};
+    /// use std::time::Duration;
+    ///
+    /// let backoff = exponential(Duration::from_millis(100)).max_attempts(3);
+    /// let longest: Vec<_> = backoff.schedule().map(|step| step.delay.max).collect();
+    /// assert_eq!(longest, [100, 200].map(Duration::from_millis));
+    /// assert_eq!(backoff.schedule().to_string(), "100ms, 200ms (300ms in all)");
+    /// ```
+    fn schedule(&self) -> Schedule<&Self>
+    where
+        Self: Sized,
+    {
+        Schedule::new(self)
+    }
+
+    /// The longest that a call may sleep in all, without the time that its attempts take and
+    /// without what servers ask for; `None` if it may go on for ever.
+    ///
+    /// Delays are added up for 65 536 attempts; if there are more, the answer is the time limit,
+    /// or [`Duration::MAX`].
+    ///
+    /// ```
+    /// use persevere::{Backoff, constant};
+    /// use std::time::Duration;
+    ///
+    /// let second = constant(Duration::from_secs(1));
+    /// assert_eq!(second.max_attempts(5).worst_case(), Some(Duration::from_secs(4)));
+    /// assert_eq!(second.forever().worst_case(), None);
+    /// ```
+    fn worst_case(&self) -> Option<Duration> {
+        Schedule::new(self).worst_case()
+    }
+
+    combinators!(trait_methods);
+}
+
+/// A [`Backoff`] that ends: only these can drive a retry.
+///
+/// Everything with a limit is finite, jitter and caps keep it so, and `.forever()` says honestly
+/// that this one is not. For a backoff of your own whose `delay` ends by itself, write
+/// `impl Finite for Mine {}`. `dyn Finite` is a backoff whose type is not known.
+#[diagnostic::on_unimplemented(
+    message = "this retry would never end",
+    label = "`{Self}` has no stop",
+    note = "add `.max_attempts(5)` or `.max_elapsed(duration)`, or say `.forever()`",
+    note = "for a dynamic backoff use `dyn Finite` instead of `dyn Backoff`, or add a limit outside; for your own backoff that ends by itself, `impl Finite for {Self} {{}}`"
+)]
+pub trait Finite: Backoff {}
+
+forward!(['a, B: ?Sized] &'a B);
+#[cfg(feature = "alloc")]
+forward!([B: ?Sized] alloc::boxed::Box<B>);
+#[cfg(feature = "alloc")]
+forward!([B: ?Sized] alloc::sync::Arc<B>);

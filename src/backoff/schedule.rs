@@ -1,0 +1,143 @@
+use core::fmt;
+use core::time::Duration;
+
+use super::{Backoff, DelayBounds};
+
+/// How many delays `Display` prints before it says "…".
+const PRINTED: usize = 8;
+
+/// How many delays are added up for a worst case.
+const ADDED: usize = 1 << 16;
+
+/// One delay of a [`Schedule`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The number of the attempt that failed before this delay: 1 for the first.
+    pub attempt: u32,
+    /// The delay.
+    pub delay: DelayBounds,
+    /// All delays up to this one together.
+    pub waited: DelayBounds,
+}
+
+/// What a backoff will do, attempt by attempt: an iterator of [`Step`]s, made by
+/// [`Backoff::schedule`].
+///
+/// It ends where the backoff does. Of a time limit it knows that no retry starts past it: the
+/// bounds are those of a call whose attempts take no time at all. It never ends for a backoff
+/// that is for ever; `.take(n)` then.
+///
+/// `Display` prints the first eight delays and the worst case; `{:#}` prints a line for each.
+///
+/// ```
+/// use persevere::{Backoff, exponential};
+/// use std::time::Duration;
+///
+/// let backoff = exponential(Duration::from_secs(1)).full_jitter().max_attempts(3);
+/// assert_eq!(
+///     backoff.schedule().to_string(),
+///     "0ns to 1s, 0ns to 2s (at most 3s in all)",
+/// );
+/// ```
+#[derive(Clone, Debug)]
+pub struct Schedule<B> {
+    backoff: B,
+    next: Option<u32>,
+    waited: DelayBounds,
+}
+
+impl<B: Backoff> Schedule<B> {
+    pub(crate) const fn new(backoff: B) -> Self {
+        Schedule { backoff, next: Some(1), waited: DelayBounds::exactly(Duration::ZERO) }
+    }
+
+    /// See [`Backoff::worst_case`].
+    pub(super) fn worst_case(mut self) -> Option<Duration> {
+        let limits = self.backoff.limits();
+        let mut longest = Duration::ZERO;
+        for step in self.by_ref().take(ADDED) {
+            longest = step.waited.max;
+            if longest == Duration::MAX {
+                break;
+            }
+        }
+        match (self.next(), limits.elapsed, limits.attempts) {
+            (None, _, _) => Some(longest),
+            (Some(_), Some(elapsed), _) if elapsed < Duration::MAX => Some(elapsed),
+            (Some(_), _, Some(_)) => Some(Duration::MAX),
+            (Some(_), _, None) => None,
+        }
+    }
+}
+
+impl<B: Backoff> Iterator for Schedule<B> {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        let attempt = self.next.take()?;
+        let limits = self.backoff.limits();
+        if limits.attempts.is_some_and(|most| attempt >= most.get()) {
+            return None;
+        }
+        let mut delay = self.backoff.bounds(attempt)?;
+        let mut waited = DelayBounds {
+            min: self.waited.min.saturating_add(delay.min),
+            max: self.waited.max.saturating_add(delay.max),
+        };
+        if let Some(limit) = limits.elapsed {
+            if waited.min >= limit {
+                return None;
+            }
+            waited.max = waited.max.min(limit);
+            delay.max = delay.max.min(limit.saturating_sub(self.waited.min));
+        }
+        self.waited = waited;
+        self.next = attempt.checked_add(1);
+        Some(Step { attempt, delay, waited })
+    }
+}
+
+impl<B: Backoff> core::iter::FusedIterator for Schedule<B> {}
+
+/// The rest of the schedule: `100ms, 200ms, 400ms (700ms in all)`.
+impl<B: Backoff> fmt::Display for Schedule<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut steps = Schedule { backoff: &self.backoff, next: self.next, waited: self.waited };
+        let (mut exact, mut printed) = (true, 0);
+        for step in steps.by_ref().take(PRINTED) {
+            exact &= step.delay.min == step.delay.max;
+            if f.alternate() {
+                writeln!(f, "after {}: {}", crate::Attempt::new(step.attempt), step.delay)?;
+            } else {
+                write!(f, "{}{}", if printed == 0 { "" } else { ", " }, step.delay)?;
+            }
+            printed += 1;
+        }
+        if printed == 0 {
+            return f.write_str("no wait");
+        }
+        let more = steps.next().is_some();
+        match (more, f.alternate()) {
+            (true, false) => f.write_str(", …")?,
+            (true, true) => f.write_str("…\n")?,
+            (false, _) => {}
+        }
+        let worst = Schedule::new(&self.backoff).worst_case();
+        let space = if f.alternate() { "" } else { " " };
+        match worst {
+            None => write!(f, "{space}(for ever)"),
+            Some(Duration::MAX) => write!(f, "{space}(no bound in all)"),
+            Some(worst) if exact && !more => write!(f, "{space}({worst:?} in all)"),
+            Some(worst) => write!(f, "{space}(at most {worst:?} in all)"),
+        }
+    }
+}
+
+impl<B: Backoff> Schedule<&B> {
+    /// The backoff whose schedule this is.
+    #[must_use]
+    pub const fn backoff(&self) -> &B {
+        self.backoff
+    }
+}

@@ -1,0 +1,176 @@
+//! What an outcome means: [`Classifier`], [`Verdict`], and what they are composed of.
+
+#[cfg(feature = "std")]
+pub mod io;
+mod kinds;
+mod mark;
+mod predicate;
+mod source;
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::{Attempt, Outcome};
+
+pub use self::kinds::{Kinded, Kinds, kinds};
+pub use self::mark::{ByMark, Marked, by_mark, permanent, transient, transient_after};
+pub use self::predicate::{And, Not, Or, Predicate, PredicateExt, Until, When, until, when};
+pub use self::source::{CausedBy, caused_by, find_source, sources};
+
+/// What an outcome means for the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is good: return it, as a success.
+    Accept,
+    /// It may be better the next time.
+    Retry,
+    /// The server asked to be left alone this long: a floor under the backoff's delay, which is
+    /// neither shortened nor jittered down. More than the
+    /// [ceiling](crate::Backoff::max_retry_after) stops the call.
+    RetryAfter(Duration),
+    /// It will not get better: return it, as a failure.
+    Stop,
+}
+
+/// Decides what an outcome means, for values and errors alike.
+///
+/// A classifier is pure. It may have no opinion, `None`; then the next in the chain is asked, and
+/// at the end of every chain a value is accepted and an error retried. What it cannot do is
+/// exceed a limit: attempts and time are the engine's.
+///
+/// A closure `Fn(&O, &Attempt) -> Option<Verdict>` becomes one with [`classify_fn`]; most need no
+/// more than [`when`] for errors and [`until`] for values.
+///
+/// ```
+/// use persevere::{Attempt, Outcome, RetryExt, Verdict, immediate};
+/// use persevere::classify::Classifier;
+/// use std::time::Duration;
+///
+/// struct Throttled { wait: Duration }
+///
+/// /// Obeys the server where it says how long to wait, and leaves the rest to others.
+/// struct Obey;
+/// impl<T> Classifier<Result<T, Throttled>> for Obey {
+///     fn classify(&self, outcome: &Result<T, Throttled>, _: &Attempt) -> Option<Verdict> {
+///         outcome.as_ref().err().map(|error| Verdict::RetryAfter(error.wait))
+///     }
+/// }
+///
+/// let outcome = (|| Err::<(), _>(Throttled { wait: Duration::from_secs(3600) }))
+///     .retry_with(immediate().max_attempts(3))
+///     .classifier(Obey)
+///     .report()
+///     .call();
+/// assert_eq!(outcome.unwrap_err().reason(), persevere::Reason::RetryAfterTooLong);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot classify `{O}`",
+    label = "no classifier for this outcome",
+    note = "a policy that retries by kind needs an error type with `#[derive(Kinded)]` or `impl Kinded`; or say which errors to retry at the call, with `.when(|error| ..)`"
+)]
+pub trait Classifier<O> {
+    /// What `outcome` of `attempt` means; `None` for no opinion.
+    fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict>;
+}
+
+/// Puts classifiers together.
+pub trait ClassifierExt: Sized {
+    /// Asks `next` where this one has no opinion.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Verdict};
+    /// use persevere::classify::{Classifier, ClassifierExt, until, when};
+    ///
+    /// let busy = when(|error: &u16| *error == 503).or_else(until(|body: &String| !body.is_empty()));
+    /// let attempt = Attempt::new(1);
+    /// assert_eq!(busy.classify(&Err(404), &attempt), Some(Verdict::Stop));
+    /// assert_eq!(busy.classify(&Ok(String::new()), &attempt), Some(Verdict::Retry));
+    /// ```
+    fn or_else<C>(self, next: C) -> OrElse<Self, C> {
+        OrElse::new(self, next)
+    }
+}
+
+impl<C> ClassifierExt for C {}
+
+/// The first of two classifiers that has an opinion. Made by [`ClassifierExt::or_else`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrElse<A, B> {
+    first: A,
+    next: B,
+}
+
+impl<A, B> OrElse<A, B> {
+    pub(crate) const fn new(first: A, next: B) -> Self {
+        OrElse { first, next }
+    }
+}
+
+impl<O, A: Classifier<O>, B: Classifier<O>> Classifier<O> for OrElse<A, B> {
+    #[inline]
+    fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+        match self.first.classify(outcome, attempt) {
+            None => self.next.classify(outcome, attempt),
+            verdict => verdict,
+        }
+    }
+}
+
+/// Accepts values and retries errors: what every chain ends with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnError;
+
+impl<O: Outcome> Classifier<O> for OnError {
+    #[inline]
+    fn classify(&self, outcome: &O, _: &Attempt) -> Option<Verdict> {
+        Some(if outcome.as_result().is_ok() { Verdict::Accept } else { Verdict::Retry })
+    }
+}
+
+/// Has no opinion on anything.
+impl<O> Classifier<O> for () {
+    #[inline]
+    fn classify(&self, _: &O, _: &Attempt) -> Option<Verdict> {
+        None
+    }
+}
+
+/// A closure as a classifier. Made by [`classify_fn`].
+#[derive(Clone, Copy)]
+pub struct ClassifyFn<F> {
+    function: F,
+}
+
+/// A pure closure over outcome and attempt as a [`Classifier`].
+///
+/// ```
+/// use persevere::{Attempt, Verdict};
+/// use persevere::classify::{Classifier, classify_fn};
+///
+/// let impatient = classify_fn(|outcome: &Result<(), u16>, attempt: &Attempt| match outcome {
+///     Err(500) if attempt.number() > 1 => Some(Verdict::Stop),
+///     _ => None,
+/// });
+/// assert_eq!(impatient.classify(&Err(500), &Attempt::new(1)), None);
+/// assert_eq!(impatient.classify(&Err(500), &Attempt::new(2)), Some(Verdict::Stop));
+/// ```
+pub const fn classify_fn<O, F>(function: F) -> ClassifyFn<F>
+where
+    F: Fn(&O, &Attempt) -> Option<Verdict>,
+{
+    ClassifyFn { function }
+}
+
+impl<O, F: Fn(&O, &Attempt) -> Option<Verdict>> Classifier<O> for ClassifyFn<F> {
+    #[inline]
+    fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+        (self.function)(outcome, attempt)
+    }
+}
+
+impl<F> fmt::Debug for ClassifyFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClassifyFn").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,294 @@
+//! The decision: what happens after an attempt. Every surface of the crate drives this one piece.
+
+use core::fmt;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use crate::backoff::Limits;
+use crate::classify::OnError;
+use crate::hook::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
+use crate::random;
+use crate::retry::Ends;
+use crate::time::nanos;
+use crate::{Attempt, Backoff, Classifier, Hook, Interrupted, Outcome, Reason, Verdict};
+
+/// The state of one call, and the decision what to do next. It does no I/O, reads no clock and
+/// never sleeps: it is told an outcome and the time, and answers *return* or *wait this long*.
+///
+/// Drive it yourself where no surface fits: an actor, an embedded main loop, another language's
+/// runtime. [`begin`](Engine::begin) once; then for each attempt [`enter`](Engine::enter), run it,
+/// and [`decide`](Engine::decide) what follows.
+///
+/// ```
+/// use persevere::{Decision, Engine, Own, classify::OnError, exponential};
+/// use std::time::Duration;
+///
+/// let backoff = exponential(Duration::from_millis(100)).max_attempts(3);
+/// let (mut engine, mut hooks, mut slept) = (Engine::new(), (), vec![]);
+/// engine.begin(None);
+/// let outcome = loop {
+///     let Ok(attempt) = engine.enter::<Result<(), u32>, Own, _, _>(&backoff, &mut hooks, None);
+///     let outcome = Err::<(), _>(attempt.number());
+///     match engine.decide(&backoff, &OnError, &mut hooks, &outcome, None) {
+///         Decision::Wait(delay) => slept.push(delay),
+///         Decision::Return(_) => break outcome,
+///     }
+/// };
+/// assert_eq!(outcome, Err(3));
+/// assert_eq!(slept, [100, 200].map(Duration::from_millis));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// Executions begun.
+    number: u32,
+    pub(crate) phase: Phase,
+    /// What the backoff gave last, and what was slept in all.
+    previous: u64,
+    waited: u64,
+    /// When the call began, if a clock was read.
+    start: u64,
+    /// Zero until a delay is needed.
+    seed: u64,
+}
+
+/// Where a call is, so that its end can say what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not begun: a call that never ran has no end either.
+    Idle,
+    /// Between attempts, in the hands of a loop's body.
+    Between,
+    /// An attempt is pending.
+    Attempting,
+    /// A sleep is pending; the next attempt has not begun.
+    Sleeping,
+    /// Inside code that is not ours: if the call ends here, that code panicked.
+    Inside,
+    /// The end was told.
+    Finished,
+}
+
+/// What to do after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// Sleep this long, perhaps not at all, and make another attempt.
+    Wait(Duration),
+    /// Return the outcome. The hooks were told.
+    Return(FinishFacts),
+}
+
+impl Engine {
+    /// The state of a call that has not begun.
+    #[must_use]
+    pub const fn new() -> Self {
+        Engine { number: 0, phase: Phase::Idle, previous: 0, waited: 0, start: 0, seed: 0 }
+    }
+
+    /// The same in the random stream of `seed`: a seeded call repeats exactly.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = random::spread(seed).get();
+        self
+    }
+
+    /// Begins the call. Give the time of a monotonic clock here and everywhere if the backoff or a
+    /// hook reads it (see [`Backoff::reads_clock`]), and `None` everywhere if not.
+    #[inline]
+    pub fn begin(&mut self, now: Option<Duration>) {
+        self.start = now.map_or(0, nanos);
+        self.phase = Phase::Between;
+    }
+
+    /// Begins the next attempt.
+    ///
+    /// # Errors
+    /// An interruption, where `X` [allows](crate::MayInterrupt) hooks to refuse attempts and one did; the call
+    /// has ended then.
+    #[inline]
+    pub fn enter<O, X: Ends, B: Backoff + ?Sized, H: Hook<O>>(
+        &mut self,
+        backoff: &B,
+        hooks: &mut H,
+        now: Option<Duration>,
+    ) -> Result<Attempt, (X::Interruption, FinishFacts)> {
+        self.phase = Phase::Inside;
+        self.number = self.number.saturating_add(1);
+        let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
+        if X::INTERRUPTS {
+            if let core::ops::ControlFlow::Break(veto) = hooks.allow_attempt(&attempt) {
+                let interrupted = Interrupted::Vetoed(veto);
+                if let Some(interruption) = X::interruption(interrupted) {
+                    self.number -= 1;
+                    let reason = interrupted.reason();
+                    let facts = self.finish(hooks, None, reason, attempt.elapsed());
+                    return Err((interruption, facts));
+                }
+            }
+        }
+        hooks.before_attempt(&attempt);
+        Ok(attempt)
+    }
+
+    /// Decides what follows the `outcome` of the attempt that was entered last.
+    #[inline]
+    pub fn decide<O: Outcome, B: Backoff + ?Sized, C: Classifier<O> + ?Sized, H: Hook<O>>(
+        &mut self,
+        backoff: &B,
+        classifier: &C,
+        hooks: &mut H,
+        outcome: &O,
+        now: Option<Duration>,
+    ) -> Decision {
+        // Classify.
+        self.phase = Phase::Inside;
+        let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
+        let verdict = match classifier.classify(outcome, &attempt) {
+            Some(verdict) => verdict,
+            None => OnError.classify(outcome, &attempt).unwrap_or(Verdict::Stop),
+        };
+        hooks.after_attempt(&AttemptEvent { outcome: Some(outcome), attempt: &attempt, verdict });
+        match verdict {
+            Verdict::Accept => {
+                let elapsed = attempt.elapsed();
+                Decision::Return(self.finish(hooks, Some(outcome), Reason::Succeeded, elapsed))
+            }
+            _ => self.retry(backoff, hooks, Some(outcome), verdict, now),
+        }
+    }
+
+    /// The cold half: the attempt failed.
+    #[cold]
+    #[inline(never)]
+    fn retry<O, B: Backoff + ?Sized, H: Hook<O>>(
+        &mut self,
+        backoff: &B,
+        hooks: &mut H,
+        outcome: Option<&O>,
+        verdict: Verdict,
+        now: Option<Duration>,
+    ) -> Decision {
+        if self.seed == 0 {
+            self.seed = random::fresh().get();
+        }
+        let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
+        // Delay: the backoff's own, the server's floor, and the limits on what comes of both.
+        let (own, delay) = match self.delay(backoff, &attempt, verdict) {
+            Ok(delays) => delays,
+            Err(reason) => {
+                return Decision::Return(self.finish(hooks, outcome, reason, attempt.elapsed()));
+            }
+        };
+        let event = RetryEvent { outcome, facts: RetryFacts { attempt, delay, verdict } };
+        // Budget: every hook is asked before the first is told.
+        if let core::ops::ControlFlow::Break(veto) = hooks.allow_retry(&event) {
+            let elapsed = attempt.elapsed();
+            return Decision::Return(self.finish(hooks, outcome, veto.into(), elapsed));
+        }
+        // Notify.
+        hooks.before_retry(&event);
+        self.previous = nanos(own);
+        self.waited = self.waited.saturating_add(nanos(delay));
+        self.phase = Phase::Sleeping;
+        Decision::Wait(delay)
+    }
+
+    /// The backoff's delay and the one to sleep, or the limit that forbids it.
+    #[inline]
+    fn delay<B: Backoff + ?Sized>(
+        &self,
+        backoff: &B,
+        attempt: &Attempt,
+        verdict: Verdict,
+    ) -> Result<(Duration, Duration), Reason> {
+        let limits = backoff.limits();
+        let floor = match verdict {
+            Verdict::Retry => Duration::ZERO,
+            Verdict::RetryAfter(floor) => floor,
+            Verdict::Stop | Verdict::Accept => return Err(Reason::NotRetryable),
+        };
+        if attempt.is_last() {
+            return Err(Reason::Attempts);
+        }
+        let own = backoff.delay(attempt).ok_or(Reason::Attempts)?;
+        if floor > limits.retry_after.unwrap_or(Limits::RETRY_AFTER) {
+            return Err(Reason::RetryAfterTooLong);
+        }
+        let delay = own.max(floor);
+        match (limits.elapsed, attempt.elapsed()) {
+            (Some(limit), Some(elapsed)) if elapsed.saturating_add(delay) >= limit => {
+                Err(Reason::Elapsed)
+            }
+            _ => Ok((own, delay)),
+        }
+    }
+
+    /// Ends a call that is given up from outside: its future or its loop was dropped. Tells the
+    /// hooks, if the call began and its end was not told.
+    #[inline]
+    pub fn abandon<O, H: Hook<O>>(
+        &mut self,
+        hooks: &mut H,
+        now: impl FnOnce() -> Option<Duration>,
+    ) {
+        let reason = match self.phase {
+            Phase::Idle | Phase::Finished => return,
+            Phase::Between => Reason::Left,
+            Phase::Attempting | Phase::Sleeping => Reason::Cancelled,
+            Phase::Inside => Reason::Panicked,
+        };
+        self.end_early(hooks, reason, now());
+    }
+
+    #[cold]
+    fn end_early<O, H: Hook<O>>(&mut self, hooks: &mut H, reason: Reason, now: Option<Duration>) {
+        let elapsed = self.elapsed(now);
+        crate::hook::contained(|| {
+            self.finish(hooks, None::<&O>, reason, elapsed.map(Duration::from_nanos));
+        });
+    }
+
+    /// Tells the hooks that the call ended: once, since the phase is set before they are asked.
+    #[inline]
+    pub(crate) fn finish<O, H: Hook<O>>(
+        &mut self,
+        hooks: &mut H,
+        outcome: Option<&O>,
+        reason: Reason,
+        elapsed: Option<Duration>,
+    ) -> FinishFacts {
+        self.phase = Phase::Finished;
+        let elapsed = elapsed.map(nanos);
+        let facts = FinishFacts { reason, attempts: self.number, waited: self.waited, elapsed };
+        hooks.finish(&FinishEvent { outcome, facts });
+        facts
+    }
+
+    /// The attempt that was entered last.
+    #[inline]
+    pub(crate) fn attempt(&self, limits: &Limits, elapsed: Option<u64>) -> Attempt {
+        let most: Option<NonZeroU32> = limits.attempts;
+        Attempt::from_engine(self.number, most, self.seed, self.previous, self.waited, elapsed)
+    }
+
+    #[inline]
+    pub(crate) fn elapsed(&self, now: Option<Duration>) -> Option<u64> {
+        now.map(|now| nanos(now).saturating_sub(self.start))
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `wait 100ms`, or how the call ended.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Wait(delay) => write!(f, "wait {delay:?}"),
+            Decision::Return(facts) => facts.fmt(f),
+        }
+    }
+}

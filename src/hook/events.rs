@@ -1,0 +1,252 @@
+//! What hooks are told.
+
+use core::fmt;
+use core::ops::Deref;
+use core::time::Duration;
+
+use crate::error::Summary;
+use crate::time::from_nanos;
+use crate::{Attempt, Outcome, Reason, Verdict};
+
+/// An attempt ended: what it made, and what that means.
+#[derive(Debug)]
+pub struct AttemptEvent<'a, O> {
+    pub(crate) outcome: Option<&'a O>,
+    pub(crate) attempt: &'a Attempt,
+    pub(crate) verdict: Verdict,
+}
+
+impl<'a, O> AttemptEvent<'a, O> {
+    /// What the attempt made; `None` if it was interrupted.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&'a O> {
+        self.outcome
+    }
+
+    /// The attempt.
+    #[must_use]
+    pub fn attempt(&self) -> &'a Attempt {
+        self.attempt
+    }
+
+    /// What the classifier made of it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+}
+
+/// A retry is coming: the facts that have no type parameter, so that a hook on a policy, which
+/// serves any outcome, can name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryFacts {
+    pub(crate) attempt: Attempt,
+    pub(crate) delay: Duration,
+    pub(crate) verdict: Verdict,
+}
+
+impl RetryFacts {
+    /// The attempt that failed.
+    #[must_use]
+    pub const fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// The number of the attempt that failed: 1 for the first.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.attempt.number()
+    }
+
+    /// The sleep that begins now: exactly what the timer is asked for, after jitter and the
+    /// server's floor.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// How long the server asked to be left alone, if it did.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self.verdict {
+            Verdict::RetryAfter(delay) => Some(delay),
+            _ => None,
+        }
+    }
+
+    /// What was slept before, in all.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        self.attempt.waited()
+    }
+
+    /// The time since the call began; `None` if nothing asks for a clock, see
+    /// [`Timed`](super::Timed).
+    #[must_use]
+    pub const fn elapsed(&self) -> Option<Duration> {
+        self.attempt.elapsed()
+    }
+}
+
+/// `attempt 1 of 3 failed, next in 100ms`
+impl fmt::Display for RetryFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed, next in {:?}", self.attempt, self.delay)
+    }
+}
+
+/// A retry is coming: its [facts](RetryFacts), to which it derefs, and the outcome.
+#[derive(Debug)]
+pub struct RetryEvent<'a, O> {
+    pub(crate) outcome: Option<&'a O>,
+    pub(crate) facts: RetryFacts,
+}
+
+impl<'a, O: Outcome> RetryEvent<'a, O> {
+    /// The error to be retried; `None` if it is a value that is not good yet, or the attempt was
+    /// interrupted.
+    #[must_use]
+    pub fn error(&self) -> Option<&'a O::Error> {
+        self.outcome?.as_result().err()
+    }
+
+    /// The value that is not good yet; `None` if it is an error.
+    #[must_use]
+    pub fn value(&self) -> Option<&'a O::Value> {
+        self.outcome?.as_result().ok()
+    }
+}
+
+impl<'a, O> RetryEvent<'a, O> {
+    /// What the attempt made; `None` if it was interrupted.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&'a O> {
+        self.outcome
+    }
+
+    /// What is known without the outcome.
+    #[must_use]
+    pub fn facts(&self) -> &RetryFacts {
+        &self.facts
+    }
+}
+
+impl<O> Deref for RetryEvent<'_, O> {
+    type Target = RetryFacts;
+    fn deref(&self) -> &RetryFacts {
+        &self.facts
+    }
+}
+
+/// `attempt 1 of 3 failed, next in 100ms: connection refused`
+impl<O: Outcome<Error: fmt::Display>> fmt::Display for RetryEvent<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error() {
+            Some(error) => write!(f, "{}: {error}", self.facts),
+            None if self.outcome.is_some() => {
+                write!(f, "{} not ready, next in {:?}", self.attempt, self.delay)
+            }
+            None => write!(f, "{}: interrupted", self.facts),
+        }
+    }
+}
+
+/// A call ended: the facts that have no type parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinishFacts {
+    pub(crate) reason: Reason,
+    pub(crate) attempts: u32,
+    pub(crate) waited: u64,
+    pub(crate) elapsed: Option<u64>,
+}
+
+impl FinishFacts {
+    /// Why it ended.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// How many executions were begun.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// What was slept in all. Of a sleep that was cancelled, all of it counts.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        from_nanos(self.waited)
+    }
+
+    /// The time since the call began; `None` if nothing asks for a clock, see
+    /// [`Timed`](super::Timed).
+    #[must_use]
+    pub const fn elapsed(&self) -> Option<Duration> {
+        match self.elapsed {
+            Some(elapsed) => Some(from_nanos(elapsed)),
+            None => None,
+        }
+    }
+}
+
+/// `gave up after 3 attempts: no attempts left`
+impl fmt::Display for FinishFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Summary(self).fmt(f)
+    }
+}
+
+/// A call ended: its [facts](FinishFacts), to which it derefs, and the outcome.
+#[derive(Debug)]
+pub struct FinishEvent<'a, O> {
+    pub(crate) outcome: Option<&'a O>,
+    pub(crate) facts: FinishFacts,
+}
+
+impl<'a, O: Outcome> FinishEvent<'a, O> {
+    /// The error that comes out; `None` if there is none.
+    #[must_use]
+    pub fn error(&self) -> Option<&'a O::Error> {
+        self.outcome?.as_result().err()
+    }
+
+    /// The value that comes out; `None` if there is none.
+    #[must_use]
+    pub fn value(&self) -> Option<&'a O::Value> {
+        self.outcome?.as_result().ok()
+    }
+}
+
+impl<'a, O> FinishEvent<'a, O> {
+    /// What comes out; `None` if the call was interrupted, cancelled, left, or panicked, or if the
+    /// loop was told of its success without the outcome.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&'a O> {
+        self.outcome
+    }
+
+    /// What is known without the outcome.
+    #[must_use]
+    pub fn facts(&self) -> &FinishFacts {
+        &self.facts
+    }
+}
+
+impl<O> Deref for FinishEvent<'_, O> {
+    type Target = FinishFacts;
+    fn deref(&self) -> &FinishFacts {
+        &self.facts
+    }
+}
+
+/// `gave up after 3 attempts: no attempts left: connection refused`
+impl<O: Outcome<Error: fmt::Display>> fmt::Display for FinishEvent<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.facts.fmt(f)?;
+        match self.error() {
+            Some(error) => write!(f, ": {error}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Several hooks as one, and hooks behind pointers.
+
+use core::ops::ControlFlow;
+
+use super::{AttemptEvent, FinishEvent, Hook, RetryEvent};
+use crate::{Attempt, Veto};
+
+/// Puts hooks together outside a policy.
+pub trait HookExt: Sized {
+    /// This hook and then `next`: a tuple, which is a hook itself.
+    ///
+    /// ```
+    /// use persevere::{RetryExt, immediate};
+    /// use persevere::hook::{HookExt, Timed};
+    ///
+    /// let outcome = (|| Some(1)).retry_with(immediate().max_attempts(2)).hook(Timed.and(())).call();
+    /// assert_eq!(outcome, Some(1));
+    /// ```
+    fn and<K>(self, next: K) -> (Self, K) {
+        (self, next)
+    }
+}
+
+impl<H> HookExt for H {}
+
+/// No hook.
+impl<O> Hook<O> for () {}
+
+/// One after the other. All are asked before the first is told, and each is told that the call
+/// ended even if one before it panics.
+impl<O, A: Hook<O>, B: Hook<O>> Hook<O> for (A, B) {
+    #[inline]
+    fn reads_clock(&self) -> bool {
+        self.0.reads_clock() || self.1.reads_clock()
+    }
+
+    #[inline]
+    fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+        self.0.allow_attempt(attempt)?;
+        self.1.allow_attempt(attempt)
+    }
+
+    #[inline]
+    fn before_attempt(&mut self, attempt: &Attempt) {
+        self.0.before_attempt(attempt);
+        self.1.before_attempt(attempt);
+    }
+
+    #[inline]
+    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+        self.0.after_attempt(event);
+        self.1.after_attempt(event);
+    }
+
+    #[inline]
+    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+        self.0.allow_retry(event)?;
+        self.1.allow_retry(event)
+    }
+
+    #[inline]
+    fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
+        self.0.before_retry(event);
+        self.1.before_retry(event);
+    }
+
+    #[inline]
+    fn finish(&mut self, event: &FinishEvent<'_, O>) {
+        let (first, second) = self;
+        let second = Finally(|| second.finish(event));
+        first.finish(event);
+        drop(second);
+    }
+}
+
+/// Runs a closure when dropped, and so also when a hook before it panics.
+struct Finally<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Finally<F> {
+    #[inline]
+    fn drop(&mut self) {
+        contained(&mut self.0);
+    }
+}
+
+/// Runs a hook. While a panic unwinds already, a second one would abort the process: it ends here.
+#[inline]
+pub(crate) fn contained(hook: impl FnOnce()) {
+    #[cfg(feature = "std")]
+    if std::thread::panicking() {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(hook));
+        return;
+    }
+    hook();
+}
+
+/// Hooks behind something: asked where they are.
+macro_rules! forward {
+    ($([$($g:tt)*] $type:ty),*) => { $(
+        impl<O, $($g)*: Hook<O> + ?Sized> Hook<O> for $type {
+            #[inline]
+            fn reads_clock(&self) -> bool {
+                (**self).reads_clock()
+            }
+            #[inline]
+            fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+                (**self).allow_attempt(attempt)
+            }
+            #[inline]
+            fn before_attempt(&mut self, attempt: &Attempt) {
+                (**self).before_attempt(attempt);
+            }
+            #[inline]
+            fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+                (**self).after_attempt(event);
+            }
+            #[inline]
+            fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+                (**self).allow_retry(event)
+            }
+            #[inline]
+            fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
+                (**self).before_retry(event);
+            }
+            #[inline]
+            fn finish(&mut self, event: &FinishEvent<'_, O>) {
+                (**self).finish(event);
+            }
+        }
+    )* };
+}
+forward!([H] &mut H);
+#[cfg(feature = "alloc")]
+forward!([H] alloc::boxed::Box<H>);

@@ -1,0 +1,135 @@
+//! Who watches, and who may veto: [`Hook`] and its events.
+
+mod closures;
+mod events;
+mod group;
+
+use core::ops::ControlFlow;
+
+use crate::{Attempt, Veto};
+
+pub use self::closures::{
+    OnAttempt, OnFinish, OnFinishFacts, OnGiveUp, OnGiveUpFacts, OnRetry, OnRetryFacts, OnSuccess,
+    OnSuccessFacts,
+};
+pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
+pub use self::group::HookExt;
+pub(crate) use self::group::contained;
+
+/// Watches a call, and may veto its retries.
+///
+/// A hook is **stateful and belongs to one call**: a policy holds a template that is cloned for
+/// each call, and a hook at a call site is moved into it, so that a closure may capture `&mut`.
+/// What calls are to share (a budget, a breaker, a counter) a hook holds by `Arc` or by reference.
+///
+/// In the life of a call, in this order:
+///
+/// | event | when | may veto |
+/// |---|---|---|
+/// | [`allow_attempt`](Hook::allow_attempt) | before each attempt | yes, if attached as a [guard](crate::Policy::guard) |
+/// | [`before_attempt`](Hook::before_attempt) | before each attempt that is allowed | |
+/// | [`after_attempt`](Hook::after_attempt) | the outcome of an attempt was classified | |
+/// | [`allow_retry`](Hook::allow_retry) | a retry is due, its delay known; nothing slept | yes |
+/// | [`before_retry`](Hook::before_retry) | a retry will come, after the sleep that begins now | |
+/// | [`finish`](Hook::finish) | once, at the end of every call that began | |
+///
+/// All hooks are asked before the first is told, so a retry that is announced does come, unless
+/// the call is cancelled. After the last failure there is no `before_retry`. A hook that panics
+/// takes its call with it, and `finish` still reaches every hook.
+///
+/// ```
+/// use persevere::{RetryExt, immediate};
+/// use persevere::hook::{FinishEvent, Hook, RetryEvent};
+///
+/// #[derive(Default)]
+/// struct Count { retries: u32, finished: u32 }
+///
+/// impl<O> Hook<O> for Count {
+///     fn before_retry(&mut self, _: &RetryEvent<'_, O>) { self.retries += 1; }
+///     fn finish(&mut self, _: &FinishEvent<'_, O>) { self.finished += 1; }
+/// }
+///
+/// let mut count = Count::default();
+/// let _ = (|| None::<()>).retry_with(immediate().max_attempts(3)).hook(&mut count).call();
+/// assert_eq!((count.retries, count.finished), (2, 1));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no hook for calls that make `{O}`",
+    label = "not a hook",
+    note = "implement `Hook<O>`, or use a closure with `.on_retry(..)`, `.on_give_up(..)`, `.on_success(..)` or `.on_attempt(..)`"
+)]
+pub trait Hook<O> {
+    /// Whether this hook looks at the elapsed time of its events. If no hook and no limit does, no
+    /// clock is read and the time is `None`. `false` by default.
+    #[inline]
+    fn reads_clock(&self) -> bool {
+        false
+    }
+
+    /// May refuse an attempt, the first too: an open circuit. It is asked only where a call can end
+    /// without an outcome, that is by a [guard](crate::Policy::guard).
+    #[inline]
+    fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+        let _ = attempt;
+        ControlFlow::Continue(())
+    }
+
+    /// An attempt begins.
+    #[inline]
+    fn before_attempt(&mut self, attempt: &Attempt) {
+        let _ = attempt;
+    }
+
+    /// An attempt ended, and its outcome was classified.
+    #[inline]
+    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+        let _ = event;
+    }
+
+    /// May refuse a retry before its sleep: an empty budget. The call then ends with the outcome
+    /// in hand. The hooks that allowed it learn of that in `finish`.
+    #[inline]
+    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+        let _ = event;
+        ControlFlow::Continue(())
+    }
+
+    /// A retry will follow: the sleep begins now.
+    #[inline]
+    fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
+        let _ = event;
+    }
+
+    /// The call ended, for whatever reason.
+    #[inline]
+    fn finish(&mut self, event: &FinishEvent<'_, O>) {
+        let _ = event;
+    }
+}
+
+/// Asks for the clock and does nothing else: with it, every event of the call knows the time.
+///
+/// ```
+/// use persevere::{RetryExt, constant};
+/// use persevere::hook::Timed;
+/// use persevere::time::VirtualClock;
+/// use std::time::Duration;
+///
+/// let mut elapsed = None;
+/// let _ = (|| None::<()>)
+///     .retry_with(constant(Duration::from_secs(5)).max_attempts(3))
+///     .timer(VirtualClock::new())
+///     .hook(Timed)
+///     .on_give_up(|finish| elapsed = finish.elapsed())
+///     .call();
+/// assert_eq!(elapsed, Some(Duration::from_secs(10)));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timed;
+
+impl<O> Hook<O> for Timed {
+    #[inline]
+    fn reads_clock(&self) -> bool {
+        true
+    }
+}

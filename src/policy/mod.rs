@@ -1,0 +1,449 @@
+//! [`Policy`]: a retry as a value, built once and shared.
+
+mod source;
+
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::ops::ControlFlow::Break;
+use core::time::Duration;
+
+use crate::backoff::{Backoff, Finite, Schedule};
+use crate::classify::{self, ClassifyFn, OnError, OrElse, Until, When};
+use crate::hook::{
+    FinishFacts, Hook, OnAttempt, OnFinishFacts, OnGiveUpFacts, OnRetryFacts, OnSuccessFacts,
+    RetryFacts,
+};
+use crate::retry::{
+    Attempts, AttemptsOf, Ends, Finish, MayInterrupt, Own, Plain, RetryExt, marker,
+};
+use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
+use crate::{Attempt, Classifier, Interrupted, Outcome, Verdict};
+
+pub use self::source::{Held, IntoPolicy, Source};
+
+/// Everything about a retry but the operation: a backoff, a classifier, hooks, a timer. It is
+/// immutable and has no state of its own, so one value (a `static`, a field, an `Arc`) serves any
+/// number of calls at once.
+///
+/// | part | default |
+/// |---|---|
+/// | classifier | values are accepted, errors retried |
+/// | hooks | none |
+/// | timer | [`DefaultTimer`] |
+/// | seed | drawn anew by each call, at its first failure |
+///
+/// Where the type has to be written, in a `static`, the short way is a reference to
+/// `dyn Finite`:
+///
+/// ```
+/// use persevere::{Finite, Policy, RetryExt, exponential};
+/// use std::time::Duration;
+///
+/// static POLICY: Policy<&'static (dyn Finite + Sync)> =
+///     Policy::new(&exponential(Duration::from_millis(1)).full_jitter().max_attempts(3));
+///
+/// let outcome = (|| "42".parse::<i32>()).retry_with(&POLICY).call();
+/// assert_eq!(outcome, Ok(42));
+/// assert_eq!(POLICY.worst_case(), Some(Duration::from_millis(3)));
+/// ```
+#[derive(Clone, Copy)]
+pub struct Policy<B, C = OnError, H = (), X = Own, T = DefaultTimer> {
+    backoff: B,
+    classifier: C,
+    hooks: H,
+    timer: T,
+    seed: Option<u64>,
+    ends: PhantomData<fn() -> X>,
+}
+
+impl<B: Finite> Policy<B> {
+    /// A policy that retries errors by `backoff`, and nothing else.
+    #[must_use]
+    pub const fn new(backoff: B) -> Self {
+        Policy::with(backoff, OnError, (), DefaultTimer)
+    }
+}
+
+impl<B: Finite, C, H, T> Policy<B, C, H, Own, T> {
+    /// A policy of all its parts at once, also in a `const`, where the setters that change a
+    /// type do not work on stable Rust.
+    ///
+    /// ```
+    /// use persevere::{DefaultTimer, Policy, classify, constant};
+    /// use persevere::backoff::{Constant, MaxAttempts};
+    /// use persevere::classify::When;
+    /// use std::time::Duration;
+    ///
+    /// static POLICY: Policy<MaxAttempts<Constant>, When<fn(&u16) -> bool>> = Policy::with(
+    ///     constant(Duration::from_millis(1)).max_attempts(3),
+    ///     classify::when(|status| *status == 503),
+    ///     (),
+    ///     DefaultTimer,
+    /// );
+    /// assert_eq!(POLICY.call(|_| Err::<(), _>(404)), Err(404));
+    /// ```
+    #[must_use]
+    pub const fn with(backoff: B, classifier: C, hooks: H, timer: T) -> Self {
+        Policy { backoff, classifier, hooks, timer, seed: None, ends: PhantomData }
+    }
+}
+
+impl<B, C, H, X, T> Policy<B, C, H, X, T> {
+    /// The same policy with other parts.
+    fn rebuild<C2, H2, X2, T2>(
+        self,
+        change: impl FnOnce(C, H, T) -> (C2, H2, T2),
+    ) -> Policy<B, C2, H2, X2, T2> {
+        let (classifier, hooks, timer) = change(self.classifier, self.hooks, self.timer);
+        Policy {
+            backoff: self.backoff,
+            classifier,
+            hooks,
+            timer,
+            seed: self.seed,
+            ends: PhantomData,
+        }
+    }
+
+    /// Asks `classifier` what an outcome means, before what was said so far.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use persevere::classify::{by_mark, permanent};
+    /// let policy = Policy::new(immediate().max_attempts(5)).classifier(by_mark());
+    /// let mut calls = 0;
+    /// let outcome = policy.call(|_| { calls += 1; Err::<(), _>(permanent("gone")) });
+    /// assert!(outcome.is_err() && calls == 1);
+    /// ```
+    #[must_use]
+    pub fn classifier<D>(self, classifier: D) -> Policy<B, OrElse<D, C>, H, X, T> {
+        self.rebuild(|rest, hooks, timer| (OrElse::new(classifier, rest), hooks, timer))
+    }
+
+    /// Asks a closure what an outcome means, before what was said so far; `None` leaves it to
+    /// that. The types of its arguments are written.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Policy, Verdict, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(5))
+    ///     .classify(|outcome: &Result<(), u8>, _: &Attempt| {
+    ///         (*outcome == Err(2)).then_some(Verdict::Stop)
+    ///     });
+    /// assert_eq!(policy.call(|attempt| Err(attempt.number() as u8)), Err(2));
+    /// ```
+    #[must_use]
+    pub fn classify<O, F>(self, function: F) -> Policy<B, OrElse<ClassifyFn<F>, C>, H, X, T>
+    where
+        F: Fn(&O, &Attempt) -> Option<Verdict>,
+    {
+        self.classifier(classify::classify_fn(function))
+    }
+
+    /// Retries the errors for which `predicate` says yes, and stops at all others. The type of its
+    /// argument is written. Values are as they were.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(5)).when(|status: &u16| *status == 503);
+    /// let mut calls = 0;
+    /// assert_eq!(policy.call(|_| { calls += 1; Err::<(), _>(404) }), Err(404));
+    /// assert_eq!(calls, 1);
+    /// ```
+    #[must_use]
+    pub fn when<E, F: Fn(&E) -> bool>(
+        self,
+        predicate: F,
+    ) -> Policy<B, OrElse<When<F>, C>, H, X, T> {
+        self.classifier(classify::when(predicate))
+    }
+
+    /// Accepts the values for which `predicate` says yes, and retries all others. The type of its
+    /// argument is written. Errors are as they were.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(5)).until(|n: &u32| *n == 3);
+    /// assert_eq!(policy.call(|attempt| Some(attempt.number())), Some(3));
+    /// ```
+    #[must_use]
+    pub fn until<V, F: Fn(&V) -> bool>(
+        self,
+        predicate: F,
+    ) -> Policy<B, OrElse<Until<F>, C>, H, X, T> {
+        self.classifier(classify::until(predicate))
+    }
+
+    /// Adds a [`Hook`], after those that are there. Each call has a clone of its own; what calls
+    /// share, the hook holds by `Arc` or by reference.
+    ///
+    /// Its veto over *attempts* is not asked: a call that is refused before its first attempt has
+    /// nothing to return. Add such a hook with [`guard`](Policy::guard).
+    #[must_use]
+    pub fn hook<K>(self, hook: K) -> Policy<B, C, (H, K), X, T> {
+        self.rebuild(|classifier, hooks, timer| (classifier, (hooks, hook), timer))
+    }
+
+    /// Adds a [`Hook`] that may refuse attempts, the first too. Calls of the policy may then end
+    /// without an outcome, so that an error type needs `From<Interrupted>`, or the call
+    /// `.report()`; and all hooks of the policy are asked.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Policy, Reason, RetryExt, Veto, immediate};
+    /// use persevere::hook::Hook;
+    /// use std::ops::ControlFlow;
+    ///
+    /// #[derive(Clone)]
+    /// struct Closed;
+    /// impl<O> Hook<O> for Closed {
+    ///     fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
+    ///         ControlFlow::Break(Veto::Circuit)
+    ///     }
+    /// }
+    ///
+    /// let policy = Policy::new(immediate().max_attempts(3)).guard(Closed);
+    /// let error = (|| "1".parse::<i32>()).retry_with(&policy).report().call().unwrap_err();
+    /// assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 0));
+    /// ```
+    #[must_use]
+    pub fn guard<K>(self, hook: K) -> Policy<B, C, (H, K), MayInterrupt, T> {
+        self.rebuild(|classifier, hooks, timer| (classifier, (hooks, hook), timer))
+    }
+
+    /// Calls `function` before each retry, with what is known without the outcome.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use std::cell::Cell;
+    /// let retries = Cell::new(0);
+    /// let policy = Policy::new(immediate().max_attempts(3))
+    ///     .on_retry(|_| retries.set(retries.get() + 1));
+    /// let _ = policy.call(|_| None::<()>);
+    /// assert_eq!(retries.get(), 2);
+    /// ```
+    #[must_use]
+    pub fn on_retry<F: FnMut(&RetryFacts)>(
+        self,
+        function: F,
+    ) -> Policy<B, C, (H, OnRetryFacts<F>), X, T> {
+        self.hook(OnRetryFacts(function))
+    }
+
+    /// Calls `function` when a call gives up; see [`Retry::on_give_up`](crate::Retry::on_give_up).
+    #[must_use]
+    pub fn on_give_up<F: FnMut(&FinishFacts)>(
+        self,
+        function: F,
+    ) -> Policy<B, C, (H, OnGiveUpFacts<F>), X, T> {
+        self.hook(OnGiveUpFacts(function))
+    }
+
+    /// Calls `function` when a call succeeds.
+    #[must_use]
+    pub fn on_success<F: FnMut(&FinishFacts)>(
+        self,
+        function: F,
+    ) -> Policy<B, C, (H, OnSuccessFacts<F>), X, T> {
+        self.hook(OnSuccessFacts(function))
+    }
+
+    /// Calls `function` once at the end of each call, however it ends.
+    #[must_use]
+    pub fn on_finish<F: FnMut(&FinishFacts)>(
+        self,
+        function: F,
+    ) -> Policy<B, C, (H, OnFinishFacts<F>), X, T> {
+        self.hook(OnFinishFacts(function))
+    }
+
+    /// Calls `function` before each attempt, the first too.
+    #[must_use]
+    pub fn on_attempt<F: FnMut(&Attempt)>(
+        self,
+        function: F,
+    ) -> Policy<B, C, (H, OnAttempt<F>), X, T> {
+        self.hook(OnAttempt(function))
+    }
+
+    /// Tells and passes the time with `timer`.
+    #[must_use]
+    pub fn timer<U: Clock>(self, timer: U) -> Policy<B, C, H, X, U> {
+        self.rebuild(|classifier, hooks, _| (classifier, hooks, timer))
+    }
+
+    /// Gives every call the random stream of `seed`, so that all repeat the same delays: for tests,
+    /// and for devices that have no entropy but a serial number.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The backoff.
+    #[must_use]
+    pub const fn backoff(&self) -> &B {
+        &self.backoff
+    }
+
+    /// What will happen, attempt by attempt; see [`Backoff::schedule`].
+    pub fn schedule(&self) -> Schedule<&B>
+    where
+        B: Backoff,
+    {
+        self.backoff.schedule()
+    }
+
+    /// The longest that a call may sleep in all; see [`Backoff::worst_case`].
+    #[must_use]
+    pub fn worst_case(&self) -> Option<Duration>
+    where
+        B: Backoff,
+    {
+        self.backoff.worst_case()
+    }
+}
+
+impl<B: Backoff, C, H: Clone, T: Clock + Clone> Policy<B, C, H, Own, T> {
+    /// Begins a call as a loop; see [`Attempts`]. The clock starts now.
+    pub fn start<O>(&self) -> AttemptsOf<O, &Self>
+    where
+        H: Hook<O>,
+    {
+        Attempts::start(self)
+    }
+}
+
+impl<B: Backoff, C, H: Clone, T: Clock + Clone> Policy<B, C, H, MayInterrupt, T> {
+    /// Begins a call as a loop, unless a guard refuses the first attempt.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn try_start<O>(&self) -> Result<AttemptsOf<O, &Self>, Interrupted>
+    where
+        H: Hook<O>,
+    {
+        Attempts::try_start(self)
+    }
+}
+
+impl<B: Backoff, C, H: Clone, X: Ends, T: Clock + Clone> Policy<B, C, H, X, T> {
+    /// Runs an operation, blocking between attempts.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(3));
+    /// let outcome = policy.call(|attempt| if attempt.is_last() { Ok("done") } else { Err(()) });
+    /// assert_eq!(outcome, Ok("done"));
+    /// ```
+    pub fn call<O, F>(&self, operation: F) -> O
+    where
+        F: FnMut(Attempt) -> O,
+        O: Outcome,
+        C: Classifier<O>,
+        H: Hook<O>,
+        Plain: Finish<O, X, Output = O>,
+        T: BlockingTimer,
+    {
+        RetryExt::<marker::CallWith>::retry_with::<marker::Sync, _>(operation, self).call()
+    }
+}
+
+impl<B: Backoff, C, H: Clone, T: Timer + Clone> Policy<B, C, H, Own, T> {
+    /// Runs an asynchronous operation, which may borrow `&mut` from around it: the async closure
+    /// is lent anew for each attempt.
+    ///
+    /// A future of such a closure is not `Send` once the closure captures something, whatever it
+    /// captures (a limit of the language). In a spawned task, use
+    /// [`retry_with`](crate::RetryExt::retry_with), the [loop](Policy::start), or
+    /// [`run_with`](Policy::run_with).
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use persevere::time::VirtualClock;
+    ///
+    /// let policy = Policy::new(immediate().max_attempts(5));
+    /// let mut tried = vec![];
+    /// let outcome = VirtualClock::new().block_on(policy.run(async |attempt| {
+    ///     tried.push(attempt.number());
+    ///     if tried.len() < 3 { Err("not yet") } else { Ok(()) }
+    /// }));
+    /// assert_eq!((outcome, tried), (Ok(()), vec![1, 2, 3]));
+    /// ```
+    pub async fn run<O>(&self, mut operation: impl AsyncFnMut(Attempt) -> O) -> O
+    where
+        O: Outcome,
+        C: Classifier<O>,
+        H: Hook<O>,
+    {
+        let mut attempts = self.start();
+        loop {
+            let attempt = attempts.current();
+            if let Break(outcome) = attempts.attempt(operation(attempt)).await {
+                return outcome;
+            }
+        }
+    }
+
+    /// Runs an asynchronous operation on a state that is handed from attempt to attempt, and comes
+    /// out at the end: for `&mut` state in a task that has to be `Send`.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use persevere::time::VirtualClock;
+    ///
+    /// let policy = Policy::new(immediate().max_attempts(5));
+    /// let run = policy.run_with(vec![], |mut tried, attempt| async move {
+    ///     tried.push(attempt.number());
+    ///     let outcome = if tried.len() < 3 { Err("not yet") } else { Ok(()) };
+    ///     (tried, outcome)
+    /// });
+    /// let (tried, outcome) = VirtualClock::new().block_on(run);
+    /// assert_eq!((outcome, tried), (Ok(()), vec![1, 2, 3]));
+    /// ```
+    pub async fn run_with<St, Fut, O>(
+        &self,
+        mut state: St,
+        mut operation: impl FnMut(St, Attempt) -> Fut,
+    ) -> (St, O)
+    where
+        Fut: Future<Output = (St, O)>,
+        O: Outcome,
+        C: Classifier<O>,
+        H: Hook<O>,
+    {
+        let mut attempts = self.start();
+        loop {
+            let attempt = attempts.current();
+            let mut kept = None;
+            let future = operation(state, attempt);
+            let outcome = attempts.attempt(async {
+                let (state, outcome) = future.await;
+                kept = Some(state);
+                outcome
+            });
+            let flow = outcome.await;
+            match (flow, kept) {
+                (Break(outcome), Some(state)) => return (state, outcome),
+                (_, Some(next)) => state = next,
+                (_, None) => unreachable!("an attempt that was decided on has ended"),
+            }
+        }
+    }
+}
+
+/// The backoff's description and schedule.
+impl<B: Backoff, C, H, X, T> fmt::Display for Policy<B, C, H, X, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.backoff.describe(f)?;
+        write!(f, ": {}", self.schedule())
+    }
+}
+
+impl<B: fmt::Debug, C, H, X, T> fmt::Debug for Policy<B, C, H, X, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("backoff", &self.backoff)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}

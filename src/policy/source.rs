@@ -1,0 +1,130 @@
+//! What a call takes from a policy, and what it may be taken from.
+
+use super::Policy;
+use crate::backoff::{Backoff, Finite};
+use crate::classify::OnError;
+use crate::retry::{Ends, Own};
+use crate::time::DefaultTimer;
+
+/// What a call holds of its policy: backoff and classifier by reference.
+pub trait Source {
+    /// The backoff.
+    type Backoff: Backoff + ?Sized;
+    /// The classifier of errors and values.
+    type Classifier;
+    /// What is asked about values where the call site speaks for all errors: usually the same
+    /// classifier. A policy whose classifier needs to know the error type gives one here that
+    /// does not.
+    type Values;
+
+    /// The backoff.
+    fn backoff(&self) -> &Self::Backoff;
+    /// The classifier.
+    fn classifier(&self) -> &Self::Classifier;
+    /// The classifier of values.
+    fn values(&self) -> &Self::Values;
+}
+
+/// What [`retry_with`](crate::RetryExt::retry_with) takes: a finite backoff, a [`Policy`], a
+/// reference or an `Arc` to one, and other types that hold one.
+#[diagnostic::on_unimplemented(
+    message = "this is no policy that a retry could follow: `{Self}`",
+    label = "not a policy, or a retry that would never end",
+    note = "a backoff needs a limit: add `.max_attempts(5)` or `.max_elapsed(duration)`, or say `.forever()`",
+    note = "for a dynamic backoff use `dyn Finite` instead of `dyn Backoff`, or add a limit outside; for your own backoff that ends by itself, `impl Finite for .. {{}}`",
+    note = "the hooks of a policy that is shared (`&Policy`, `Arc<Policy>`) have to be `Clone`"
+)]
+pub trait IntoPolicy {
+    /// Where the call finds backoff and classifier.
+    type Source: Source;
+    /// The hooks of the call.
+    type Hooks;
+    /// Whether the call may end without an outcome: [`Own`] or
+    /// [`MayInterrupt`](crate::MayInterrupt).
+    type Ends: Ends;
+    /// The timer of the call.
+    type Timer;
+
+    /// Takes what one call needs: source, hooks, timer, and the seed if there is one.
+    fn into_parts(self) -> (Self::Source, Self::Hooks, Self::Timer, Option<u64>);
+}
+
+/// A policy's backoff and classifier by value.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<B, C> {
+    backoff: B,
+    classifier: C,
+}
+
+impl<B: Finite> IntoPolicy for B {
+    type Source = Held<B, OnError>;
+    type Hooks = ();
+    type Ends = Own;
+    type Timer = DefaultTimer;
+
+    #[inline]
+    fn into_parts(self) -> (Self::Source, (), DefaultTimer, Option<u64>) {
+        (Held { backoff: self, classifier: OnError }, (), DefaultTimer, None)
+    }
+}
+
+impl<B: Backoff, C, H, X: Ends, T> IntoPolicy for Policy<B, C, H, X, T> {
+    type Source = Held<B, C>;
+    type Hooks = H;
+    type Ends = X;
+    type Timer = T;
+
+    #[inline]
+    fn into_parts(self) -> (Self::Source, H, T, Option<u64>) {
+        let held = Held { backoff: self.backoff, classifier: self.classifier };
+        (held, self.hooks, self.timer, self.seed)
+    }
+}
+
+/// A policy behind a pointer: hooks and timer are cloned for each call, the rest is shared.
+macro_rules! shared {
+    ($([$($lifetime:lifetime)?] $pointer:ty),*) => { $(
+        impl<$($lifetime,)? B: Backoff, C, H: Clone, X: Ends, T: Clone> IntoPolicy for $pointer {
+            type Source = Self;
+            type Hooks = H;
+            type Ends = X;
+            type Timer = T;
+
+            #[inline]
+            fn into_parts(self) -> (Self, H, T, Option<u64>) {
+                let (hooks, timer, seed) = (self.hooks.clone(), self.timer.clone(), self.seed);
+                (self, hooks, timer, seed)
+            }
+        }
+
+        source!([$($lifetime,)? B, C, H, X, T] $pointer);
+    )* };
+}
+
+macro_rules! source {
+    ([$($g:tt)*] $type:ty) => {
+        impl<$($g)*> Source for $type where B: Backoff {
+            type Backoff = B;
+            type Classifier = C;
+            type Values = C;
+
+            #[inline]
+            fn backoff(&self) -> &B {
+                &self.backoff
+            }
+            #[inline]
+            fn classifier(&self) -> &C {
+                &self.classifier
+            }
+            #[inline]
+            fn values(&self) -> &C {
+                &self.classifier
+            }
+        }
+    };
+}
+
+source!([B, C] Held<B, C>);
+shared!(['a] &'a Policy<B, C, H, X, T>);
+#[cfg(feature = "alloc")]
+shared!([] alloc::sync::Arc<Policy<B, C, H, X, T>>);

@@ -1,0 +1,60 @@
+//! The random stream of a call: counter-based, so that a draw is a pure function of its place.
+
+use core::num::NonZeroU64;
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// generators", OOPSLA 2014): every input bit reaches every output bit.
+const fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// The draw at (`index`, `lane`) of the stream that `seed` names.
+#[inline]
+pub(crate) const fn draw(seed: u64, index: u32, lane: u32) -> u64 {
+    let place = ((index as u64) << 32) | lane as u64;
+    mix(seed ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// `random` scaled to `0..=most`, without division and without bias that could be measured:
+/// the multiply-shift of Lemire, "Fast random integer generation in an interval" (2019).
+#[inline]
+pub(crate) const fn scale(random: u64, most: u64) -> u64 {
+    ((most.saturating_add(1) as u128 * random as u128) >> 64) as u64
+}
+
+/// The seed that a user gave, spread over all bits so that neighbouring seeds differ.
+pub(crate) const fn spread(seed: u64) -> NonZeroU64 {
+    match NonZeroU64::new(mix(seed.wrapping_add(0x9E37_79B9_7F4A_7C15))) {
+        Some(seed) => seed,
+        None => NonZeroU64::MIN,
+    }
+}
+
+/// A seed for one call that was given none.
+#[cold]
+#[inline(never)]
+#[cfg(feature = "std")]
+pub(crate) fn fresh() -> NonZeroU64 {
+    NonZeroU64::new(rand::random()).unwrap_or(NonZeroU64::MIN)
+}
+
+/// Without an operating system there is no entropy: calls differ from one another, but a device
+/// repeats itself after a restart unless its policies are given a seed.
+#[cold]
+#[inline(never)]
+#[cfg(not(feature = "std"))]
+pub(crate) fn fresh() -> NonZeroU64 {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    #[cfg(target_has_atomic = "ptr")]
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    #[cfg(not(target_has_atomic = "ptr"))]
+    let call = {
+        let call = CALLS.load(Ordering::Relaxed);
+        CALLS.store(call.wrapping_add(1), Ordering::Relaxed);
+        call
+    };
+    spread(call as u64)
+}

@@ -1,0 +1,422 @@
+//! [`Attempts`]: the retry as a loop, without a closure.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::future::{Future, Ready, ready};
+use core::ops::ControlFlow::{self, Break, Continue};
+use core::pin::Pin;
+use core::task::{self, Context, Poll};
+
+use super::call::{Call, Parts};
+use super::finish::{Ends, Finish, Own, Plain};
+use super::future::{Progress, State, StateProjection, drive};
+use super::overlay::Inherit;
+use crate::engine::Phase;
+use crate::hook::FinishFacts;
+use crate::policy::{IntoPolicy, Source};
+use crate::time::{BlockingTimer, Clock, Timer};
+use crate::{Attempt, Classifier, Hook, Interrupted, Outcome};
+
+/// The loop that a policy makes.
+pub type AttemptsOf<O, P> = Attempts<
+    O,
+    <P as IntoPolicy>::Source,
+    <P as IntoPolicy>::Hooks,
+    <P as IntoPolicy>::Ends,
+    <P as IntoPolicy>::Timer,
+>;
+
+/// A retry as a loop: its body borrows what it likes, `&mut` too, `?` and `break` work, and the
+/// future around it stays `Send`. Made by [`Policy::start`](crate::Policy::start).
+///
+/// | in the body | success | failure |
+/// |---|---|---|
+/// | [`attempt(future)`](Attempts::attempt) | `Break(outcome)` | sleeps, `Continue`; `Break(outcome)` when it gives up |
+/// | [`check(outcome)`](Attempts::check) | the same, for an outcome in hand | |
+/// | [`again(error)`](Attempts::again) | say [`succeed(value)`](Attempts::succeed) | sleeps, `Ok(())`; `Err(error)` when it gives up |
+///
+/// Each has a blocking twin. `again` is for values that borrow `&mut`, which no function can
+/// both look at and give back; a budget then learns of success only from `succeed`. A loop that is
+/// dropped without a word ends as [`Left`](crate::Reason::Left).
+///
+/// ```
+/// use persevere::{Policy, constant};
+/// use persevere::time::VirtualClock;
+/// use std::ops::ControlFlow::Break;
+/// use std::time::Duration;
+///
+/// struct Connection { queries: u32 }
+/// impl Connection {
+///     async fn query(&mut self, rows: &mut Vec<u32>) -> Result<usize, &'static str> {
+///         self.queries += 1;
+///         rows.push(self.queries);
+///         if self.queries < 3 { Err("reset") } else { Ok(rows.len()) }
+///     }
+/// }
+///
+/// let clock = VirtualClock::new();
+/// let policy = Policy::new(constant(Duration::from_secs(1)).max_attempts(5)).timer(clock.clone());
+/// let outcome = clock.block_on(async {
+///     let (mut connection, mut rows) = (Connection { queries: 0 }, vec![]);
+///     let mut attempts = policy.start();
+///     loop {
+///         if let Break(outcome) = attempts.attempt(connection.query(&mut rows)).await {
+///             break outcome;
+///         }
+///     }
+/// });
+/// assert_eq!(outcome, Ok(3));
+/// ```
+#[must_use = "a loop does nothing until it is given attempts"]
+pub struct Attempts<O, S: Source, H: Hook<O>, X, T: Clock> {
+    call: Call<O, S, Inherit, H, X, T>,
+}
+
+impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
+    fn begin<P>(policy: P) -> Result<Self, (X::Interruption, FinishFacts)>
+    where
+        P: IntoPolicy<Source = S, Hooks = H, Ends = X, Timer = T>,
+    {
+        let (source, hooks, timer, seed) = policy.into_parts();
+        let mut call = Call::new(Parts { source, overlay: Inherit, hooks, timer }, seed);
+        call.begin();
+        let mut attempts = Attempts { call };
+        attempts.enter()?;
+        Ok(attempts)
+    }
+
+    /// Begins the next attempt, and puts the call into the hands of the loop's body.
+    fn enter(&mut self) -> Result<Attempt, (X::Interruption, FinishFacts)> {
+        let entered = self.call.enter();
+        if entered.is_ok() {
+            self.call.set_phase(Phase::Between);
+        }
+        entered
+    }
+
+    /// A sleep that was cut short (its future was dropped) still counts: the attempt after it is
+    /// the next one.
+    fn resume(&mut self) -> Option<(X::Interruption, FinishFacts)> {
+        if self.call.is_sleeping() { self.enter().err() } else { None }
+    }
+
+    /// The attempt that the body of the loop is making now.
+    #[must_use]
+    pub fn current(&mut self) -> Attempt {
+        self.call.attempt()
+    }
+
+    /// The number of that attempt: 1 for the first.
+    #[must_use]
+    pub fn number(&mut self) -> u32 {
+        self.current().number()
+    }
+
+    /// Whether the limit on attempts allows no further one.
+    #[must_use]
+    pub fn is_last(&mut self) -> bool {
+        self.current().is_last()
+    }
+
+    /// Makes one attempt by driving `future`, decides, and sleeps if another is to come.
+    ///
+    /// `Break(outcome)` leaves the loop with the operation's own outcome, good or bad. Dropping the
+    /// future cancels the attempt or the sleep; the loop may go on with another.
+    pub fn attempt<F>(&mut self, future: F) -> Checked<'_, F, O, S, H, X, T>
+    where
+        F: Future<Output = O>,
+        O: Outcome,
+        S::Classifier: Classifier<O>,
+        Plain: Finish<O, X, Output = O>,
+        T: Timer,
+    {
+        let refused = self.resume();
+        Checked { attempts: self, refused, state: State::Attempting { future } }
+    }
+
+    /// Decides what follows an outcome in hand, and sleeps if another attempt is to come. As
+    /// [`attempt`](Attempts::attempt), for operations that are no single future.
+    pub fn check(&mut self, outcome: O) -> Checked<'_, Ready<O>, O, S, H, X, T>
+    where
+        O: Outcome,
+        S::Classifier: Classifier<O>,
+        Plain: Finish<O, X, Output = O>,
+        T: Timer,
+    {
+        self.attempt(ready(outcome))
+    }
+
+    /// As [`attempt`](Attempts::attempt), blocking.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use std::ops::ControlFlow::Break;
+    /// let policy = Policy::new(immediate().max_attempts(3));
+    /// let (mut attempts, mut calls) = (policy.start(), 0);
+    /// let outcome = loop {
+    ///     if let Break(outcome) = attempts.attempt_blocking(|| { calls += 1; Err::<(), _>(calls) }) {
+    ///         break outcome;
+    ///     }
+    /// };
+    /// assert_eq!(outcome, Err(3));
+    /// ```
+    pub fn attempt_blocking(&mut self, operation: impl FnOnce() -> O) -> ControlFlow<O>
+    where
+        O: Outcome,
+        S::Classifier: Classifier<O>,
+        Plain: Finish<O, X, Output = O>,
+        T: BlockingTimer,
+    {
+        if let Some((interruption, facts)) = self.resume() {
+            return Break(Plain.interrupted(interruption, facts));
+        }
+        if !self.call.is_open() {
+            return Break(operation());
+        }
+        self.call.set_phase(Phase::Inside);
+        let outcome = operation();
+        match self.call.settle_blocking(outcome, drop) {
+            Break((outcome, _)) => Break(outcome),
+            Continue(()) => match self.enter() {
+                Ok(_) => Continue(()),
+                Err((interruption, facts)) => Break(Plain.interrupted(interruption, facts)),
+            },
+        }
+    }
+
+    /// As [`check`](Attempts::check), blocking.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use std::ops::ControlFlow::Break;
+    /// let policy = Policy::new(immediate().max_attempts(3));
+    /// let mut attempts = policy.start();
+    /// let outcome = loop {
+    ///     let outcome = Err::<(), _>(attempts.number());
+    ///     if let Break(outcome) = attempts.check_blocking(outcome) { break outcome; }
+    /// };
+    /// assert_eq!(outcome, Err(3));
+    /// ```
+    pub fn check_blocking(&mut self, outcome: O) -> ControlFlow<O>
+    where
+        O: Outcome,
+        S::Classifier: Classifier<O>,
+        Plain: Finish<O, X, Output = O>,
+        T: BlockingTimer,
+    {
+        self.attempt_blocking(|| outcome)
+    }
+}
+
+impl<O, S: Source, H: Hook<O>, T: Clock> Attempts<O, S, H, Own, T> {
+    /// Begins a call of `policy`, which no guard can refuse. Short for a `&Policy`:
+    /// [`policy.start()`](crate::Policy::start).
+    pub fn start<P>(policy: P) -> Self
+    where
+        P: IntoPolicy<Source = S, Hooks = H, Ends = Own, Timer = T>,
+    {
+        let Ok(attempts) = Self::begin(policy);
+        attempts
+    }
+}
+
+impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
+    /// Begins a call of `policy`, unless a guard refuses the first attempt.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn try_start<P>(policy: P) -> Result<Self, Interrupted>
+    where
+        P: IntoPolicy<Source = S, Hooks = H, Ends = X, Timer = T>,
+    {
+        Self::begin(policy).map_err(|(interruption, _)| interruption.into())
+    }
+}
+
+impl<E, S: Source, H, X: Ends, T: Clock> Attempts<Result<Infallible, E>, S, H, X, T>
+where
+    H: Hook<Result<Infallible, E>>,
+    S::Classifier: Classifier<Result<Infallible, E>>,
+    Plain: Finish<Result<Infallible, E>, X, Output = Result<Infallible, E>>,
+{
+    /// Goes on after an error: sleeps, or gives the error back when the call gives up. Put `?`
+    /// behind it.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use persevere::time::VirtualClock;
+    ///
+    /// async fn read(buffer: &mut Vec<u8>) -> Result<&mut [u8], &'static str> {
+    ///     buffer.push(1);
+    ///     if buffer.len() < 3 { Err("short") } else { Ok(buffer) }
+    /// }
+    ///
+    /// let policy = Policy::new(immediate().max_attempts(5));
+    /// let length = VirtualClock::new().block_on(async {
+    ///     let mut buffer = vec![];
+    ///     let mut attempts = policy.start();
+    ///     let bytes = loop {
+    ///         match read(&mut buffer).await {
+    ///             Ok(bytes) => break attempts.succeed(bytes),
+    ///             Err(error) => attempts.again(error).await?,
+    ///         }
+    ///     };
+    ///     bytes[0] = 2;
+    ///     Ok::<_, &str>(bytes.len())
+    /// });
+    /// assert_eq!(length, Ok(3));
+    /// ```
+    pub fn again(&mut self, error: E) -> Again<'_, E, S, H, X, T>
+    where
+        T: Timer,
+    {
+        Again { checked: self.check(Err(error)) }
+    }
+
+    /// As [`again`](Attempts::again), blocking.
+    ///
+    /// # Errors
+    /// The error, when the call gives up.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// fn parse(text: &str) -> Result<i32, std::num::ParseIntError> {
+    ///     let policy = Policy::new(immediate().max_attempts(3));
+    ///     let mut attempts = policy.start();
+    ///     loop {
+    ///         match text.parse() {
+    ///             Ok(number) => break Ok(attempts.succeed(number)),
+    ///             Err(error) => attempts.again_blocking(error)?,
+    ///         }
+    ///     }
+    /// }
+    /// assert_eq!(parse("7"), Ok(7));
+    /// assert!(parse("x").is_err());
+    /// ```
+    pub fn again_blocking(&mut self, error: E) -> Result<(), E>
+    where
+        T: BlockingTimer,
+    {
+        gave_up(self.check_blocking(Err(error)))
+    }
+
+    /// Says that the call succeeded, and passes the value through: budgets refill, and hooks hear
+    /// of a success instead of a loop that was left.
+    pub fn succeed<V>(mut self, value: V) -> V {
+        self.call.succeed();
+        value
+    }
+}
+
+/// An error is what comes out, since there are no values.
+fn gave_up<E>(flow: ControlFlow<Result<Infallible, E>>) -> Result<(), E> {
+    match flow {
+        Continue(()) => Ok(()),
+        Break(Err(error)) => Err(error),
+        Break(Ok(never)) => match never {},
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Attempts::attempt`] and [`Attempts::check`].
+    #[must_use = "an attempt is not made, and an outcome not checked, until this is awaited"]
+    pub struct Checked<'a, F, O, S, H, X, T>
+    where
+        S: Source,
+        H: Hook<O>,
+        X: Ends,
+        T: Clock,
+    {
+        attempts: &'a mut Attempts<O, S, H, X, T>,
+        refused: Option<(X::Interruption, FinishFacts)>,
+        #[pin]
+        state: State<F, T::Sleep>,
+    }
+}
+
+impl<F, O, S, H, X, T> Future for Checked<'_, F, O, S, H, X, T>
+where
+    F: Future<Output = O>,
+    O: Outcome,
+    S: Source<Classifier: Classifier<O>>,
+    H: Hook<O>,
+    X: Ends,
+    Plain: Finish<O, X, Output = O>,
+    T: Timer,
+{
+    type Output = ControlFlow<O>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ControlFlow<O>> {
+        let mut this = self.project();
+        if let Some((interruption, facts)) = this.refused.take() {
+            return Poll::Ready(Break(Plain.interrupted(interruption, facts)));
+        }
+        if !this.attempts.call.is_open() {
+            // The call has ended before: what is tried now is nobody's retry.
+            return match this.state.as_mut().project() {
+                StateProjection::Attempting { future } => future.poll(cx).map(Break),
+                _ => Poll::Pending,
+            };
+        }
+        match task::ready!(drive(this.state.as_mut(), &mut this.attempts.call, drop, cx)) {
+            Progress::Ended(outcome, _) => Poll::Ready(Break(outcome)),
+            Progress::Due => {
+                this.state.set(State::Done);
+                Poll::Ready(match this.attempts.enter() {
+                    Ok(_) => Continue(()),
+                    Err((interruption, facts)) => Break(Plain.interrupted(interruption, facts)),
+                })
+            }
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Attempts::again`].
+    #[must_use = "nothing is slept until this is awaited"]
+    pub struct Again<'a, E, S, H, X, T>
+    where
+        S: Source,
+        H: Hook<Result<Infallible, E>>,
+        X: Ends,
+        T: Clock,
+    {
+        #[pin]
+        checked: Checked<'a, Ready<Result<Infallible, E>>, Result<Infallible, E>, S, H, X, T>,
+    }
+}
+
+impl<E, S, H, X, T> Future for Again<'_, E, S, H, X, T>
+where
+    S: Source<Classifier: Classifier<Result<Infallible, E>>>,
+    H: Hook<Result<Infallible, E>>,
+    X: Ends,
+    Plain: Finish<Result<Infallible, E>, X, Output = Result<Infallible, E>>,
+    T: Timer,
+{
+    type Output = Result<(), E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.project().checked.poll(cx).map(gave_up)
+    }
+}
+
+impl<O, S: Source, H: Hook<O>, X, T: Clock> fmt::Debug for Attempts<O, S, H, X, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempts").field("call", &self.call).finish()
+    }
+}
+
+macro_rules! opaque_debug {
+    ($name:ident [$($g:tt)*] [$outcome:ty]) => {
+        impl<S: Source, H: Hook<$outcome>, X: Ends, T: Clock, $($g)*> fmt::Debug
+            for $name<'_, $($g)*, S, H, X, T>
+        {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+opaque_debug!(Checked [F, O] [O]);
+opaque_debug!(Again [E] [Result<Infallible, E>]);

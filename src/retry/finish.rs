@@ -1,0 +1,202 @@
+//! What comes out of a retry: the operation's own outcome, or a report.
+
+use core::convert::Infallible;
+use core::ops::ControlFlow;
+
+use crate::hook::FinishFacts;
+use crate::{Absent, Interrupted, Outcome, RetryError};
+
+/// Says by type whether a policy may end a call that has no outcome of its own.
+pub trait Ends {
+    /// What such an end is: [`Interrupted`], or nothing that could be.
+    type Interruption: Into<Interrupted>;
+
+    /// Whether hooks are asked before each attempt.
+    const INTERRUPTS: bool;
+
+    /// The interruption, if there can be one.
+    fn interruption(interrupted: Interrupted) -> Option<Self::Interruption>;
+}
+
+/// Every call ends with an outcome of its own operation. What a policy is unless a
+/// [guard](crate::Policy::guard) is added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Own;
+
+impl Ends for Own {
+    type Interruption = Infallible;
+    const INTERRUPTS: bool = false;
+
+    #[inline]
+    fn interruption(_: Interrupted) -> Option<Infallible> {
+        None
+    }
+}
+
+/// A call may end without an outcome of its operation: a guard refused the attempt.
+///
+/// The outcome has to be able to say so: a `Result` whose error is `From<Interrupted>`, an
+/// `Option`, or any with [`.report()`](crate::Retry::report).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MayInterrupt;
+
+impl Ends for MayInterrupt {
+    type Interruption = Interrupted;
+    const INTERRUPTS: bool = true;
+
+    #[inline]
+    fn interruption(interrupted: Interrupted) -> Option<Interrupted> {
+        Some(interrupted)
+    }
+}
+
+/// An outcome that can say that there was none.
+#[diagnostic::on_unimplemented(
+    message = "this policy may end a call that has no outcome of its own (a guard may refuse the attempt)",
+    label = "`{Self}` cannot say that it was interrupted",
+    note = "implement `From<persevere::Interrupted>` for the error type, or add `.report()`"
+)]
+pub trait Interruptible: Outcome {
+    /// The outcome of a call that was interrupted.
+    fn from_interrupted(interrupted: Interrupted) -> Self;
+}
+
+impl<T, E: From<Interrupted>> Interruptible for Result<T, E> {
+    fn from_interrupted(interrupted: Interrupted) -> Self {
+        Err(interrupted.into())
+    }
+}
+
+impl<T> Interruptible for Option<T> {
+    fn from_interrupted(_: Interrupted) -> Self {
+        None
+    }
+}
+
+impl<B, C: From<Interrupted>> Interruptible for ControlFlow<B, C> {
+    fn from_interrupted(interrupted: Interrupted) -> Self {
+        ControlFlow::Continue(interrupted.into())
+    }
+}
+
+impl From<Interrupted> for Absent {
+    fn from(_: Interrupted) -> Self {
+        Absent
+    }
+}
+
+/// Makes the output of a call, and keeps what it needs for it on the way.
+#[diagnostic::on_unimplemented(
+    message = "this policy may end a call that has no outcome of its own (a guard may refuse the attempt)",
+    label = "the call could not say that it was interrupted",
+    note = "implement `From<persevere::Interrupted>` for the error type, or add `.report()`"
+)]
+pub trait Finish<O, X: Ends> {
+    /// What comes out.
+    type Output;
+
+    /// An outcome that will be retried, and is not needed by anybody else.
+    #[inline]
+    fn pass(&mut self, outcome: O) {
+        drop(outcome);
+    }
+
+    /// The call ended with `outcome`.
+    fn returned(&mut self, outcome: O, facts: FinishFacts) -> Self::Output;
+
+    /// The call ended without an outcome.
+    fn interrupted(&mut self, interruption: X::Interruption, facts: FinishFacts) -> Self::Output;
+}
+
+/// The operation's own outcome, untouched.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain;
+
+impl<O: Outcome> Finish<O, Own> for Plain {
+    type Output = O;
+
+    #[inline]
+    fn returned(&mut self, outcome: O, _: FinishFacts) -> O {
+        outcome
+    }
+
+    #[inline]
+    fn interrupted(&mut self, never: Infallible, _: FinishFacts) -> O {
+        match never {}
+    }
+}
+
+impl<O: Interruptible> Finish<O, MayInterrupt> for Plain {
+    type Output = O;
+
+    #[inline]
+    fn returned(&mut self, outcome: O, _: FinishFacts) -> O {
+        outcome
+    }
+
+    #[inline]
+    fn interrupted(&mut self, interrupted: Interrupted, _: FinishFacts) -> O {
+        O::from_interrupted(interrupted)
+    }
+}
+
+/// The value, or a [`RetryError`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report;
+
+impl<O: Outcome, X: Ends> Finish<O, X> for Report {
+    type Output = Result<O::Value, RetryError<O::Error>>;
+
+    fn returned(&mut self, outcome: O, facts: FinishFacts) -> Self::Output {
+        match outcome.into_result() {
+            Ok(value) if facts.reason().is_success() => Ok(value),
+            Ok(_) => Err(RetryError::new(facts, None, None)),
+            Err(error) => Err(RetryError::new(facts, Some(error), None)),
+        }
+    }
+
+    fn interrupted(&mut self, interruption: X::Interruption, facts: FinishFacts) -> Self::Output {
+        Err(RetryError::new(facts, None, Some(interruption.into())))
+    }
+}
+
+/// A [`Report`] with the last errors before the last one.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub struct History<E> {
+    most: usize,
+    errors: alloc::collections::VecDeque<E>,
+}
+
+#[cfg(feature = "alloc")]
+impl<E> History<E> {
+    pub(super) const fn new(most: usize) -> Self {
+        History { most, errors: alloc::collections::VecDeque::new() }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<O: Outcome, X: Ends> Finish<O, X> for History<O::Error> {
+    type Output = Result<O::Value, RetryError<O::Error>>;
+
+    fn pass(&mut self, outcome: O) {
+        if let (Err(error), 1..) = (outcome.into_result(), self.most) {
+            if self.errors.len() == self.most {
+                self.errors.pop_front();
+            }
+            self.errors.push_back(error);
+        }
+    }
+
+    fn returned(&mut self, outcome: O, facts: FinishFacts) -> Self::Output {
+        let history = core::mem::take(&mut self.errors).into();
+        Finish::<O, X>::returned(&mut Report, outcome, facts)
+            .map_err(|error| error.with_history(history))
+    }
+
+    fn interrupted(&mut self, interruption: X::Interruption, facts: FinishFacts) -> Self::Output {
+        let history = core::mem::take(&mut self.errors).into();
+        Finish::<O, X>::interrupted(&mut Report, interruption, facts)
+            .map_err(|error| error.with_history(history))
+    }
+}

@@ -1,0 +1,173 @@
+//! What can be retried: closures, functions, futures.
+
+use core::future::Future;
+
+use super::call::{Call as Session, Parts};
+use super::finish::Plain;
+use super::future::{Retry, RetryOf};
+use super::overlay::Inherit;
+use crate::policy::IntoPolicy;
+use crate::time::Clock;
+use crate::{Attempt, Hook, Outcome as IsOutcome};
+
+/// Something that makes an attempt whenever it is asked to.
+pub trait Operation {
+    /// An [outcome](crate::Outcome), or a future of one.
+    type Output;
+
+    /// Makes the attempt, or the future that will.
+    fn attempt(&mut self, attempt: Attempt) -> Self::Output;
+}
+
+/// A closure without arguments as an [`Operation`].
+#[derive(Clone, Copy, Debug)]
+pub struct Call<F>(F);
+
+impl<F: FnMut() -> R, R> Operation for Call<F> {
+    type Output = R;
+    #[inline]
+    fn attempt(&mut self, _: Attempt) -> R {
+        (self.0)()
+    }
+}
+
+/// A closure that takes the [`Attempt`] as an [`Operation`].
+#[derive(Clone, Copy, Debug)]
+pub struct CallWith<F>(F);
+
+impl<F: FnMut(Attempt) -> R, R> Operation for CallWith<F> {
+    type Output = R;
+    #[inline]
+    fn attempt(&mut self, attempt: Attempt) -> R {
+        (self.0)(attempt)
+    }
+}
+
+/// A future that is cloned for each attempt as an [`Operation`].
+#[derive(Clone, Copy, Debug)]
+pub struct Repeat<F>(F);
+
+impl<F: Future + Clone> Operation for Repeat<F> {
+    type Output = F;
+    #[inline]
+    fn attempt(&mut self, _: Attempt) -> F {
+        self.0.clone()
+    }
+}
+
+/// Tells the three kinds of [`RetryExt`] apart; inferred, never written.
+pub mod marker {
+    /// `FnMut() -> R`
+    #[derive(Debug)]
+    pub struct Call;
+    /// `FnMut(Attempt) -> R`
+    #[derive(Debug)]
+    pub struct CallWith;
+    /// `Future + Clone`
+    #[derive(Debug)]
+    pub struct Repeat;
+    /// The operation makes outcomes.
+    #[derive(Debug)]
+    pub enum Sync {}
+    /// The operation makes futures of outcomes.
+    #[derive(Debug)]
+    pub enum Async {}
+}
+
+/// What an operation makes is an outcome, or a future of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no outcome that can be retried",
+    label = "not an outcome",
+    note = "return a `Result`, an `Option`, a `ControlFlow`, or a future of one; or implement `Outcome`"
+)]
+pub trait Produces<K> {
+    /// The outcome.
+    type Outcome: IsOutcome;
+}
+
+impl<O: IsOutcome> Produces<marker::Sync> for O {
+    type Outcome = O;
+}
+
+impl<F: Future<Output: IsOutcome>> Produces<marker::Async> for F {
+    type Outcome = F::Output;
+}
+
+/// The outcome of an operation.
+pub type Outcome<Op, K> = <<Op as Operation>::Output as Produces<K>>::Outcome;
+
+/// Puts `.retry_with(..)` on closures, functions, async closures and clonable futures.
+///
+/// | operation | example |
+/// |---|---|
+/// | closure or function | `(\|\| fetch(&url))`, `fetch` |
+/// | that takes the attempt | `(\|attempt: Attempt\| send(attempt.number()))`; the argument's type is written |
+/// | async closure that borrows nothing mutably | `(async \|\| fetch(&url).await)` |
+/// | clonable future | `client.get(url)`, if it is `Clone` |
+///
+/// If the operation makes a future, the retry is awaited; if it makes an outcome, it ends in
+/// [`.call()`](Retry::call).
+pub trait RetryExt<M>: Sized {
+    /// The operation that it is.
+    type Operation: Operation;
+
+    /// Makes an operation of it.
+    fn into_operation(self) -> Self::Operation;
+
+    /// Retries this operation by a policy: a [finite](crate::Finite) backoff, a
+    /// [`Policy`](crate::Policy), or a reference or `Arc` to one.
+    ///
+    /// It returns the [`Retry`], which is both a builder (`.when`, `.until`, `.on_retry`, …) and the
+    /// future. Nothing happens before the first poll or `.call()`.
+    ///
+    /// ```
+    /// use persevere::{RetryExt, exponential};
+    /// use persevere::time::VirtualClock;
+    /// use std::time::Duration;
+    ///
+    /// let clock = VirtualClock::new();
+    /// let mut calls = 0;
+    /// let outcome = (|| { calls += 1; if calls < 3 { Err("busy") } else { Ok(calls) } })
+    ///     .retry_with(exponential(Duration::from_millis(100)).max_attempts(5))
+    ///     .when(|error| *error == "busy")
+    ///     .timer(clock.clone())
+    ///     .call();
+    /// assert_eq!(outcome, Ok(3));
+    /// assert_eq!(clock.slept(), [100, 200].map(Duration::from_millis));
+    /// ```
+    #[inline]
+    fn retry_with<K, P>(self, policy: P) -> RetryOf<Self::Operation, K, P>
+    where
+        P: IntoPolicy<Timer: Clock>,
+        <Self::Operation as Operation>::Output: Produces<K>,
+        P::Hooks: Hook<Outcome<Self::Operation, K>>,
+    {
+        let (source, hooks, timer, seed) = policy.into_parts();
+        let session = Session::new(Parts { source, overlay: Inherit, hooks, timer }, seed);
+        Retry::new(self.into_operation(), session, Plain)
+    }
+}
+
+impl<F: FnMut() -> R, R> RetryExt<marker::Call> for F {
+    type Operation = Call<F>;
+    #[inline]
+    fn into_operation(self) -> Call<F> {
+        Call(self)
+    }
+}
+
+impl<F: FnMut(Attempt) -> R, R> RetryExt<marker::CallWith> for F {
+    type Operation = CallWith<F>;
+    #[inline]
+    fn into_operation(self) -> CallWith<F> {
+        CallWith(self)
+    }
+}
+
+impl<F: Future + Clone> RetryExt<marker::Repeat> for F {
+    type Operation = Repeat<F>;
+    #[inline]
+    fn into_operation(self) -> Repeat<F> {
+        Repeat(self)
+    }
+}

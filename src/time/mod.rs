@@ -1,0 +1,96 @@
+//! Clocks, timers and sleeps: the only part of the crate that knows what time is.
+
+use core::future::Future;
+use core::time::Duration;
+
+#[cfg(feature = "async-io")]
+mod async_io;
+mod default;
+mod pieces;
+#[cfg(feature = "tokio")]
+mod tokio;
+#[cfg(feature = "test-util")]
+mod virtual_clock;
+
+#[cfg(feature = "async-io")]
+pub use self::async_io::{AsyncIoSleep, AsyncIoTimer};
+pub use self::default::DefaultTimer;
+pub use self::pieces::{Pieces, SleepPieces};
+#[cfg(feature = "tokio")]
+pub use self::tokio::TokioTimer;
+#[cfg(feature = "test-util")]
+pub use self::virtual_clock::{VirtualClock, VirtualSleep};
+
+/// Reads a monotonic time. The part that asynchronous and blocking timers share.
+///
+/// Nothing reads the clock unless a time limit, a report or a hook asks for it.
+pub trait Clock {
+    /// The future that [`Timer::sleep`] gives; `()` for a clock that can only block.
+    type Sleep;
+
+    /// The time since an epoch of the clock's own. It must never go backwards.
+    fn now(&self) -> Duration;
+}
+
+/// Sleeps without blocking. Implemented by the timers of this module, and by a few lines of your
+/// own for any other runtime.
+///
+/// A timer is held by each call and cloned for it, so it should be small; most are empty.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot sleep without blocking",
+    label = "no asynchronous timer",
+    note = "turn on persevere's `futures-timer` feature (it is a default feature), or give a timer with `.timer(TokioTimer)`, `.timer(AsyncIoTimer)` or your own",
+    note = "in code that is not async, end the retry with `.call()`"
+)]
+pub trait Timer: Clock<Sleep: Future<Output = ()>> {
+    /// A future that is ready once `duration` has passed, and never earlier.
+    ///
+    /// It is not asked for a zero duration. `duration` may be as long as [`Duration::MAX`]; a
+    /// timer with a shorter range is wrapped in [`Pieces`].
+    fn sleep(&self, duration: Duration) -> Self::Sleep;
+}
+
+/// Sleeps by blocking the thread, for [`Retry::call`](crate::Retry::call) and the blocking loop.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot block the thread",
+    label = "no blocking timer",
+    note = "turn on persevere's `std` feature, or give a timer of your own with `.timer(..)`; in async code `.await` the retry instead"
+)]
+pub trait BlockingTimer: Clock {
+    /// Blocks for `duration`, and never less. It is not asked for a zero duration.
+    fn sleep_blocking(&self, duration: Duration);
+}
+
+impl<C: Clock + ?Sized> Clock for &C {
+    type Sleep = C::Sleep;
+    fn now(&self) -> Duration {
+        (**self).now()
+    }
+}
+
+impl<T: Timer + ?Sized> Timer for &T {
+    fn sleep(&self, duration: Duration) -> T::Sleep {
+        (**self).sleep(duration)
+    }
+}
+
+impl<T: BlockingTimer + ?Sized> BlockingTimer for &T {
+    fn sleep_blocking(&self, duration: Duration) {
+        (**self).sleep_blocking(duration);
+    }
+}
+
+/// A duration in whole nanoseconds; 584 years and more are all the same to a retry.
+#[inline]
+pub(crate) const fn nanos(duration: Duration) -> u64 {
+    match duration.as_secs().checked_mul(1_000_000_000) {
+        Some(nanos) => nanos.saturating_add(duration.subsec_nanos() as u64),
+        None => u64::MAX,
+    }
+}
+
+/// The other way round.
+#[inline]
+pub(crate) const fn from_nanos(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}

@@ -1,0 +1,61 @@
+//! tokio's timer.
+
+use core::time::Duration;
+use std::sync::OnceLock;
+
+use tokio::time::Instant;
+
+use super::{BlockingTimer, Clock, Timer};
+
+/// The timer of the tokio runtime (feature `tokio`).
+///
+/// It reads tokio's clock, so a test with `start_paused = true` passes hours of backoff at once.
+/// Sleeping needs a running tokio runtime with its time driver enabled, and panics without one,
+/// as every tokio timer does; reading the clock and blocking need none.
+///
+/// ```
+/// use persevere::{RetryExt, constant};
+/// use persevere::time::TokioTimer;
+/// use std::time::Duration;
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// let hourly = constant(Duration::from_millis(1)).max_attempts(3);
+/// let outcome = runtime.block_on(async {
+///     (|| async { Err::<(), _>("down") }).retry_with(hourly).timer(TokioTimer).await
+/// });
+/// assert_eq!(outcome, Err("down"));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokioTimer;
+
+/// A paused runtime's clock may lag behind the one that was read first, so the epoch lies before.
+fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(|| {
+        let now = Instant::now();
+        [86_400, 3_600, 60]
+            .into_iter()
+            .find_map(|seconds| now.checked_sub(Duration::from_secs(seconds)))
+            .unwrap_or(now)
+    })
+}
+
+impl Clock for TokioTimer {
+    type Sleep = tokio::time::Sleep;
+
+    fn now(&self) -> Duration {
+        epoch().elapsed()
+    }
+}
+
+impl Timer for TokioTimer {
+    fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
+        tokio::time::sleep(duration)
+    }
+}
+
+impl BlockingTimer for TokioTimer {
+    fn sleep_blocking(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
