@@ -1,0 +1,56 @@
+use std::future::ready;
+use std::hint::black_box;
+
+use backon::{BackoffBuilder, BlockingRetryable, ExponentialBuilder, Retryable};
+
+use super::{Entry, repeat, settings};
+use crate::operation::{Flaky, Outcome, drive};
+use crate::work::Work;
+
+const NAME: &str = "backon";
+
+pub const ENTRIES: &[Entry] = &[
+    Entry::new(NAME, Work::AsyncFirstTry, |n| {
+        repeat(n, || asynchronous(Flaky::succeeds_at_first()));
+    }),
+    Entry::new(NAME, Work::AsyncFourthTry, |n| {
+        repeat(n, || asynchronous(Flaky::fails_thrice()));
+    }),
+    Entry::new(NAME, Work::SyncFirstTry, |n| {
+        repeat(n, || blocking(Flaky::succeeds_at_first()));
+    }),
+    Entry::new(NAME, Work::SyncFourthTry, |n| {
+        repeat(n, || blocking(Flaky::fails_thrice()));
+    }),
+    Entry::new(NAME, Work::Delay, |n| {
+        repeat(n, || exponential().build().next());
+    }),
+];
+
+/// backon's jitter adds up to as much again, which is the nearest that it has to full jitter.
+#[inline(always)]
+fn exponential() -> ExponentialBuilder {
+    let settings = settings();
+    ExponentialBuilder::new()
+        .with_min_delay(settings.base)
+        .with_max_delay(settings.cap)
+        .with_max_times(settings.attempts as usize - 1)
+        .with_jitter()
+}
+
+#[inline(always)]
+fn asynchronous(flaky: Flaky) -> Outcome {
+    let sleep = |delay| {
+        black_box(delay);
+        ready(())
+    };
+    drive((|| flaky.call_async()).retry(exponential()).sleep(sleep))
+}
+
+#[inline(always)]
+fn blocking(flaky: Flaky) -> Outcome {
+    let sleep = |delay| {
+        black_box(delay);
+    };
+    (|| flaky.call()).retry(exponential()).sleep(sleep).call()
+}
