@@ -57,12 +57,13 @@ wrapper() { # FOLDER NAME PROGRAM
 }
 
 # cargo_std FOLDER CRATES ARGUMENTS...: cargo with that compiler, building the standard library's
-# CRATES from source, since Debian ships no other targets.
+# CRATES from source, since Debian ships no other targets. Warnings are denied, but for the standard
+# library's own.
 cargo_std() {
     local folder=$1 crates=$2 command=$3
     shift 3
     RUSTC=$folder/rustc RUSTC_BOOTSTRAP=1 \
         CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$folder/wasm-ld \
         CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER=$folder/ld.lld \
-        cargo "$command" "-Zbuild-std=$crates" "$@"
+        cargo "$command" "-Zbuild-std=$crates" -Zwarnings --config 'build.warnings="deny"' "$@"
 }

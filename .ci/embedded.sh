@@ -16,9 +16,11 @@ if ! folder=$(debian_rust "" src); then
 fi
 apt_need qemu-system-arm
 export CARGO_TARGET_DIR=$CARGO_TARGET_DIR/embedded
+echo "--- a Cortex-M0, whose atomics only load and store"
+cargo_std "$folder" core check -p persevere --lib --no-default-features --target thumbv6m-none-eabi
 cd tests/embedded
 for features in "" alloc; do
-    echo "--- no default features${features:+, $features}"
+    echo "--- a Cortex-M4, no default features${features:+, $features}"
     cargo_std "$folder" core,alloc build --target "$target" --features "$features"
     # The program ends qemu by semihosting, and its exit code is qemu's.
     within 60 qemu-system-arm -machine mps2-an386 -cpu cortex-m4 -nographic -monitor none -serial none \
