@@ -169,7 +169,15 @@ impl Attempt {
     #[must_use]
     #[inline]
     pub fn random(&self) -> u64 {
-        self.draw(self.index())
+        let seed = if self.seed == 0 { random::fresh().get() } else { self.seed };
+        random::draw(seed, self.index(), self.lane)
+    }
+
+    /// The same for the built-in backoffs, which are asked when the engine has drawn a seed; an
+    /// attempt made by hand is in the stream of seed zero unless it is given another.
+    #[inline]
+    pub(crate) const fn draw(&self) -> u64 {
+        random::draw(self.seed, self.index(), self.lane)
     }
 
     /// A uniform random duration between `least` and `most`, both included; `least` if they are
@@ -202,10 +210,11 @@ impl Attempt {
         inner
     }
 
-    /// The draw that [`Attempt::random`] gave at the attempt before this one, if a backoff that
+    /// The draw that [`Attempt::draw`] gave at the attempt before this one, if a backoff that
     /// counts from 1 had one.
-    pub(crate) fn previous_random(&self) -> Option<u64> {
-        (self.number > 1).then(|| self.draw(self.index().wrapping_sub(1)))
+    pub(crate) fn previous_draw(&self) -> Option<u64> {
+        let before = self.index().wrapping_sub(1);
+        (self.number > 1).then(|| random::draw(self.seed, before, self.lane))
     }
 
     /// The attempt as the second part of a sequence sees it, `taken` retries later.
@@ -222,12 +231,6 @@ impl Attempt {
 
     const fn index(&self) -> u32 {
         self.number.wrapping_add(self.offset)
-    }
-
-    #[inline]
-    fn draw(&self, index: u32) -> u64 {
-        let seed = if self.seed == 0 { random::fresh().get() } else { self.seed };
-        random::draw(seed, index, self.lane)
     }
 
     pub(crate) const fn previous_nanos(&self) -> u64 {

@@ -1,15 +1,15 @@
 //! The decision: what happens after an attempt. Every surface of the crate drives this one piece.
 
 use core::fmt;
-use core::num::NonZeroU32;
+use core::ops::ControlFlow;
 use core::time::Duration;
 
 use crate::backoff::Limits;
 use crate::classify::OnError;
-use crate::hook::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
+use crate::hook::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts, contained};
 use crate::random;
 use crate::retry::Ends;
-use crate::time::nanos;
+use crate::time::{from_nanos, nanos};
 use crate::{Attempt, Backoff, Classifier, Hook, Interrupted, Outcome, Reason, Verdict};
 
 /// The state of one call, and the decision what to do next. It does no I/O, reads no clock and
@@ -116,12 +116,12 @@ impl Engine {
         self.number = self.number.saturating_add(1);
         let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
         if X::INTERRUPTS {
-            if let core::ops::ControlFlow::Break(veto) = hooks.allow_attempt(&attempt) {
+            if let ControlFlow::Break(veto) = hooks.allow_attempt(&attempt) {
                 let interrupted = Interrupted::Vetoed(veto);
                 if let Some(interruption) = X::interruption(interrupted) {
                     self.number -= 1;
                     let reason = interrupted.reason();
-                    let facts = self.finish(hooks, None, reason, attempt.elapsed());
+                    let facts = self.finish(hooks, None, reason, now);
                     return Err((interruption, facts));
                 }
             }
@@ -140,6 +140,22 @@ impl Engine {
         outcome: &O,
         now: Option<Duration>,
     ) -> Decision {
+        match self.settle(backoff, classifier, hooks, outcome, now) {
+            Ok(delay) => Decision::Wait(from_nanos(delay)),
+            Err(facts) => Decision::Return(facts),
+        }
+    }
+
+    /// The same with the delay in nanoseconds.
+    #[inline]
+    pub(crate) fn settle<O: Outcome, B: Backoff + ?Sized, C: Classifier<O> + ?Sized, H: Hook<O>>(
+        &mut self,
+        backoff: &B,
+        classifier: &C,
+        hooks: &mut H,
+        outcome: &O,
+        now: Option<Duration>,
+    ) -> Result<u64, FinishFacts> {
         // Classify.
         self.phase = Phase::Inside;
         let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
@@ -148,16 +164,27 @@ impl Engine {
             None => OnError.classify(outcome, &attempt).unwrap_or(Verdict::Stop),
         };
         hooks.after_attempt(&AttemptEvent { outcome: Some(outcome), attempt: &attempt, verdict });
-        match verdict {
-            Verdict::Accept => {
-                let elapsed = attempt.elapsed();
-                Decision::Return(self.finish(hooks, Some(outcome), Reason::Succeeded, elapsed))
-            }
-            _ => self.retry(backoff, hooks, Some(outcome), verdict, now),
-        }
+        let reason = match verdict {
+            Verdict::Accept => Reason::Succeeded,
+            _ => match self.seeded().retry(backoff, hooks, Some(outcome), verdict, now) {
+                (delay, None) => return Ok(delay),
+                (_, Some(reason)) => reason,
+            },
+        };
+        Err(self.finish(hooks, Some(outcome), reason, now))
     }
 
-    /// The cold half: the attempt failed.
+    /// Draws the call's seed at its first failure.
+    #[inline]
+    fn seeded(&mut self) -> &mut Self {
+        if self.seed == 0 {
+            self.seed = random::fresh().get();
+        }
+        self
+    }
+
+    /// The cold half: the attempt failed. The delay in nanoseconds, and the reason if there is to
+    /// be no retry: a pair, since that fits in registers.
     #[cold]
     #[inline(never)]
     fn retry<O, B: Backoff + ?Sized, H: Hook<O>>(
@@ -167,84 +194,74 @@ impl Engine {
         outcome: Option<&O>,
         verdict: Verdict,
         now: Option<Duration>,
-    ) -> Decision {
-        if self.seed == 0 {
-            self.seed = random::fresh().get();
+    ) -> (u64, Option<Reason>) {
+        match self.plan(backoff, hooks, outcome, verdict, now) {
+            Ok(delay) => (delay, None),
+            Err(reason) => (0, Some(reason)),
         }
-        let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
-        // Delay: the backoff's own, the server's floor, and the limits on what comes of both.
-        let (own, delay) = match self.delay(backoff, &attempt, verdict) {
-            Ok(delays) => delays,
-            Err(reason) => {
-                return Decision::Return(self.finish(hooks, outcome, reason, attempt.elapsed()));
-            }
-        };
-        let event = RetryEvent { outcome, facts: RetryFacts { attempt, delay, verdict } };
-        // Budget: every hook is asked before the first is told.
-        if let core::ops::ControlFlow::Break(veto) = hooks.allow_retry(&event) {
-            let elapsed = attempt.elapsed();
-            return Decision::Return(self.finish(hooks, outcome, veto.into(), elapsed));
-        }
-        // Notify.
-        hooks.before_retry(&event);
-        self.previous = nanos(own);
-        self.waited = self.waited.saturating_add(nanos(delay));
-        self.phase = Phase::Sleeping;
-        Decision::Wait(delay)
     }
 
-    /// The backoff's delay and the one to sleep, or the limit that forbids it.
     #[inline]
-    fn delay<B: Backoff + ?Sized>(
-        &self,
+    fn plan<O, B: Backoff + ?Sized, H: Hook<O>>(
+        &mut self,
         backoff: &B,
-        attempt: &Attempt,
+        hooks: &mut H,
+        outcome: Option<&O>,
         verdict: Verdict,
-    ) -> Result<(Duration, Duration), Reason> {
-        let limits = backoff.limits();
+        now: Option<Duration>,
+    ) -> Result<u64, Reason> {
+        // Delay: the backoff's own, the server's floor, and the limits on what comes of both.
         let floor = match verdict {
-            Verdict::Retry => Duration::ZERO,
-            Verdict::RetryAfter(floor) => floor,
+            Verdict::Retry => 0,
+            Verdict::RetryAfter(floor) => nanos(floor),
             Verdict::Stop | Verdict::Accept => return Err(Reason::NotRetryable),
         };
+        let limits = backoff.limits();
+        let attempt = self.attempt(&limits, self.elapsed(now));
         if attempt.is_last() {
             return Err(Reason::Attempts);
         }
-        let own = backoff.delay(attempt).ok_or(Reason::Attempts)?;
-        if floor > limits.retry_after.unwrap_or(Limits::RETRY_AFTER) {
+        let own = backoff.delay_nanos(&attempt).ok_or(Reason::Attempts)?;
+        if floor > limits.retry_after.map_or(const { nanos(Limits::RETRY_AFTER) }, nanos) {
             return Err(Reason::RetryAfterTooLong);
         }
         let delay = own.max(floor);
-        match (limits.elapsed, attempt.elapsed()) {
-            (Some(limit), Some(elapsed)) if elapsed.saturating_add(delay) >= limit => {
-                Err(Reason::Elapsed)
+        if let (Some(limit), Some(elapsed)) = (limits.elapsed, self.elapsed(now)) {
+            if elapsed.saturating_add(delay) >= nanos(limit) {
+                return Err(Reason::Elapsed);
             }
-            _ => Ok((own, delay)),
         }
+        let facts = RetryFacts { attempt, delay: from_nanos(delay), verdict };
+        let event = RetryEvent { outcome, facts };
+        // Budget: every hook is asked before the first is told.
+        if let ControlFlow::Break(veto) = hooks.allow_retry(&event) {
+            return Err(veto.into());
+        }
+        // Notify.
+        hooks.before_retry(&event);
+        self.previous = own;
+        self.waited = self.waited.saturating_add(delay);
+        self.phase = Phase::Sleeping;
+        Ok(delay)
+    }
+
+    /// Whether the call began and its end was not told.
+    #[inline]
+    pub(crate) const fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Idle | Phase::Finished)
     }
 
     /// Ends a call that is given up from outside: its future or its loop was dropped. Tells the
     /// hooks, if the call began and its end was not told.
-    #[inline]
-    pub fn abandon<O, H: Hook<O>>(
-        &mut self,
-        hooks: &mut H,
-        now: impl FnOnce() -> Option<Duration>,
-    ) {
+    pub fn abandon<O, H: Hook<O>>(&mut self, hooks: &mut H, now: Option<Duration>) {
         let reason = match self.phase {
             Phase::Idle | Phase::Finished => return,
             Phase::Between => Reason::Left,
             Phase::Attempting | Phase::Sleeping => Reason::Cancelled,
             Phase::Inside => Reason::Panicked,
         };
-        self.end_early(hooks, reason, now());
-    }
-
-    #[cold]
-    fn end_early<O, H: Hook<O>>(&mut self, hooks: &mut H, reason: Reason, now: Option<Duration>) {
-        let elapsed = self.elapsed(now);
-        crate::hook::contained(|| {
-            self.finish(hooks, None::<&O>, reason, elapsed.map(Duration::from_nanos));
+        contained(|| {
+            self.finish(hooks, None::<&O>, reason, now);
         });
     }
 
@@ -255,10 +272,10 @@ impl Engine {
         hooks: &mut H,
         outcome: Option<&O>,
         reason: Reason,
-        elapsed: Option<Duration>,
+        now: Option<Duration>,
     ) -> FinishFacts {
         self.phase = Phase::Finished;
-        let elapsed = elapsed.map(nanos);
+        let elapsed = self.elapsed(now);
         let facts = FinishFacts { reason, attempts: self.number, waited: self.waited, elapsed };
         hooks.finish(&FinishEvent { outcome, facts });
         facts
@@ -267,8 +284,14 @@ impl Engine {
     /// The attempt that was entered last.
     #[inline]
     pub(crate) fn attempt(&self, limits: &Limits, elapsed: Option<u64>) -> Attempt {
-        let most: Option<NonZeroU32> = limits.attempts;
-        Attempt::from_engine(self.number, most, self.seed, self.previous, self.waited, elapsed)
+        Attempt::from_engine(
+            self.number,
+            limits.attempts,
+            self.seed,
+            self.previous,
+            self.waited,
+            elapsed,
+        )
     }
 
     #[inline]

@@ -2,6 +2,9 @@
 
 use core::num::NonZeroU64;
 
+/// The golden ratio in 64 bits: odd, so that its multiples visit every number.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// The finaliser of `SplitMix64` (Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014): every input bit reaches every output bit.
 const fn mix(mut z: u64) -> u64 {
@@ -14,7 +17,7 @@ const fn mix(mut z: u64) -> u64 {
 #[inline]
 pub(crate) const fn draw(seed: u64, index: u32, lane: u32) -> u64 {
     let place = ((index as u64) << 32) | lane as u64;
-    mix(seed ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    mix(seed ^ place.wrapping_mul(STEP))
 }
 
 /// `random` scaled to `0..=most`, without division and without bias that could be measured:
@@ -26,18 +29,39 @@ pub(crate) const fn scale(random: u64, most: u64) -> u64 {
 
 /// The seed that a user gave, spread over all bits so that neighbouring seeds differ.
 pub(crate) const fn spread(seed: u64) -> NonZeroU64 {
-    match NonZeroU64::new(mix(seed.wrapping_add(0x9E37_79B9_7F4A_7C15))) {
+    match NonZeroU64::new(mix(seed.wrapping_add(STEP))) {
         Some(seed) => seed,
         None => NonZeroU64::MIN,
     }
 }
 
-/// A seed for one call that was given none.
-#[cold]
+/// A seed for one call that was given none: `rand` seeds each thread once, and a Weyl sequence
+/// goes on from there, so that a call neither waits for another nor repeats one.
 #[inline(never)]
 #[cfg(feature = "std")]
 pub(crate) fn fresh() -> NonZeroU64 {
-    NonZeroU64::new(rand::random()).unwrap_or(NonZeroU64::MIN)
+    use core::cell::Cell;
+    std::thread_local! {
+        /// Zero until the thread draws its first.
+        static NEXT: Cell<u64> = const { Cell::new(0) };
+    }
+
+    // A thread that is ending has no locals any more; its last calls ask `rand` each time.
+    let taken = NEXT.try_with(|next| {
+        let seed = match next.get() {
+            0 => from_rand(),
+            seed => seed,
+        };
+        next.set(seed.wrapping_add(STEP));
+        seed
+    });
+    spread(taken.unwrap_or_else(|_| from_rand()))
+}
+
+#[cold]
+#[cfg(feature = "std")]
+fn from_rand() -> u64 {
+    rand::random()
 }
 
 /// Without an operating system there is no entropy: calls differ from one another, but a device

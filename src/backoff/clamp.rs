@@ -1,7 +1,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::combinators::{ask_inner, built_in};
+use super::combinators::{ask_inner, built_in, delay_in_nanos};
 use super::{Backoff, DelayBounds, Finite};
 use crate::Attempt;
 use crate::time::{from_nanos, nanos};
@@ -21,16 +21,17 @@ macro_rules! clamp {
                 $name { inner, limit: nanos(limit) }
             }
 
-            #[inline]
             fn clamp(&self, delay: Duration) -> Duration {
                 from_nanos(nanos(delay).$keep(self.limit))
             }
         }
 
         impl<B: Backoff> Backoff for $name<B> {
+            delay_in_nanos!();
+
             #[inline]
-            fn delay(&self, attempt: &Attempt) -> Option<Duration> {
-                self.inner.delay(attempt).map(|delay| self.clamp(delay))
+            fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
+                self.inner.delay_nanos(attempt).map(|delay| delay.$keep(self.limit))
             }
 
             fn bounds(&self, attempt: u32) -> Option<DelayBounds> {

@@ -250,12 +250,25 @@ macro_rules! built_in {
 }
 pub(super) use built_in;
 
+/// `delay` of a backoff that computes in nanoseconds.
+macro_rules! delay_in_nanos {
+    () => {
+        #[inline]
+        fn delay(&self, attempt: &$crate::Attempt) -> Option<core::time::Duration> {
+            self.delay_nanos(attempt).map($crate::time::from_nanos)
+        }
+    };
+}
+pub(super) use delay_in_nanos;
+
 /// What a backoff implements whose delay is `at(number)` nanoseconds and nothing else.
 macro_rules! grows {
     () => {
+        $crate::backoff::combinators::delay_in_nanos!();
+
         #[inline]
-        fn delay(&self, attempt: &$crate::Attempt) -> Option<Duration> {
-            Some(from_nanos(self.at(attempt.number())))
+        fn delay_nanos(&self, attempt: &$crate::Attempt) -> Option<u64> {
+            Some(self.at(attempt.number()))
         }
 
         fn bounds(&self, attempt: u32) -> Option<$crate::backoff::DelayBounds> {
@@ -277,6 +290,11 @@ macro_rules! ask_inner {
         #[inline]
         fn delay(&self, attempt: &$crate::Attempt) -> Option<core::time::Duration> {
             self.inner.delay(attempt)
+        }
+
+        #[inline]
+        fn delay_nanos(&self, attempt: &$crate::Attempt) -> Option<u64> {
+            self.inner.delay_nanos(attempt)
         }
     };
     (bounds) => {
@@ -306,6 +324,10 @@ macro_rules! forward {
             #[inline]
             fn delay(&self, attempt: &Attempt) -> Option<Duration> {
                 (**self).delay(attempt)
+            }
+            #[inline]
+            fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
+                (**self).delay_nanos(attempt)
             }
             fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
                 (**self).bounds(attempt)

@@ -1,7 +1,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::combinators::built_in;
+use super::combinators::{built_in, delay_in_nanos};
 use super::{Backoff, DelayBounds};
 use crate::Attempt;
 use crate::random;
@@ -43,13 +43,15 @@ impl Decorrelated {
 }
 
 impl Backoff for Decorrelated {
+    delay_in_nanos!();
+
     #[inline]
-    fn delay(&self, attempt: &Attempt) -> Option<Duration> {
+    fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
         // A combinator outside may have lengthened the delay before: growth stays our own.
         let longest_before = self.longest(attempt.number() - 1);
         let previous = attempt.previous_nanos().clamp(self.base, longest_before);
         let span = previous.saturating_mul(3) - self.base;
-        Some(from_nanos(self.base + random::scale(attempt.random(), span)))
+        Some(self.base + random::scale(attempt.draw(), span))
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
@@ -122,11 +124,13 @@ impl DecorrelatedV2 {
 }
 
 impl Backoff for DecorrelatedV2 {
-    fn delay(&self, attempt: &Attempt) -> Option<Duration> {
+    delay_in_nanos!();
+
+    fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
         let number = f64::from(attempt.number());
-        let after = number - 1.0 + Self::unit(attempt.random());
-        let before = attempt.previous_random().map_or(0.0, |r| number - 2.0 + Self::unit(r));
-        Some(from_nanos(self.between(before, after)))
+        let after = number - 1.0 + Self::unit(attempt.draw());
+        let before = attempt.previous_draw().map_or(0.0, |r| number - 2.0 + Self::unit(r));
+        Some(self.between(before, after))
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {

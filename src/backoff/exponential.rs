@@ -51,21 +51,22 @@ impl Exponential {
 
     #[inline]
     const fn at(&self, number: u32) -> u64 {
-        let exponent = number.saturating_sub(1);
-        if self.factor == 2.0 {
-            return if self.first == 0 {
-                0
-            } else if exponent <= self.first.leading_zeros() {
-                self.first << exponent
-            } else {
-                u64::MAX
-            };
+        let exponent = if number == 0 { 0 } else { number - 1 };
+        if self.factor.to_bits() != 2.0_f64.to_bits() {
+            return self.grown(exponent);
         }
-        self.grown(exponent)
+        let doubled = self.first << (exponent % u64::BITS);
+        if exponent < u64::BITS && doubled >> exponent == self.first {
+            doubled
+        } else if self.first == 0 {
+            0
+        } else {
+            u64::MAX
+        }
     }
 
     /// Rounded to the nearest nanosecond; exact up to 104 days, as far as a double is.
-    #[inline(never)]
+    #[inline]
     const fn grown(&self, mut exponent: u32) -> u64 {
         if self.first == 0 {
             return 0;

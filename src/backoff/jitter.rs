@@ -2,7 +2,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::combinators::{ask_inner, built_in};
+use super::combinators::{ask_inner, built_in, delay_in_nanos};
 use super::{Backoff, DelayBounds, Finite};
 use crate::Attempt;
 use crate::random;
@@ -22,11 +22,13 @@ macro_rules! jitter {
         }
 
         impl<B: Backoff> Backoff for $name<B> {
+            delay_in_nanos!();
+
             #[inline]
-            fn delay(&self, attempt: &Attempt) -> Option<Duration> {
-                let delay = self.inner.delay(&attempt.inner())?;
-                let (least, width) = self.window(nanos(delay));
-                Some(from_nanos(least.saturating_add(random::scale(attempt.random(), width))))
+            fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
+                let delay = self.inner.delay_nanos(&attempt.inner())?;
+                let (least, width) = self.window(delay);
+                Some(least.saturating_add(random::scale(attempt.draw(), width)))
             }
 
             fn bounds(&self, attempt: u32) -> Option<DelayBounds> {

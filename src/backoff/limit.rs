@@ -2,7 +2,7 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use super::combinators::{ask_inner, built_in};
+use super::combinators::{ask_inner, built_in, delay_in_nanos};
 use super::{Backoff, DelayBounds, Finite, Limits};
 use crate::Attempt;
 use crate::time::{from_nanos, nanos};
@@ -24,9 +24,11 @@ impl<B> MaxAttempts<B> {
 }
 
 impl<B: Backoff> Backoff for MaxAttempts<B> {
+    delay_in_nanos!();
+
     #[inline]
-    fn delay(&self, attempt: &Attempt) -> Option<Duration> {
-        if attempt.number() < self.attempts.get() { self.inner.delay(attempt) } else { None }
+    fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
+        if attempt.number() < self.attempts.get() { self.inner.delay_nanos(attempt) } else { None }
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {

@@ -21,6 +21,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::attempt::Attempt;
+use crate::time::nanos;
 
 pub use self::clamp::{MaxDelay, MinDelay};
 pub use self::constant::{Constant, constant, immediate};
@@ -170,6 +171,14 @@ pub trait Backoff {
     /// It must be pure, lie within [`bounds`](Backoff::bounds), and not panic for any number up
     /// to `u32::MAX`.
     fn delay(&self, attempt: &Attempt) -> Option<Duration>;
+
+    /// The same delay in whole nanoseconds, which is what the engine asks for. By default that of
+    /// [`delay`](Backoff::delay), so there is nothing to implement; the built-in backoffs compute
+    /// here, in integers, and a delay of 584 years or more is all the same to them.
+    #[inline]
+    fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
+        self.delay(attempt).map(nanos)
+    }
 
     /// The shortest and longest delay that may follow attempt number `attempt`, for any seed;
     /// `None` where it stops.

@@ -1,8 +1,7 @@
 use core::fmt;
 use core::num::NonZeroU32;
-use core::time::Duration;
 
-use super::combinators::{ask_inner, built_in};
+use super::combinators::{ask_inner, built_in, delay_in_nanos};
 use super::{Backoff, DelayBounds, Finite, Limits};
 use crate::Attempt;
 
@@ -39,9 +38,11 @@ impl<B> First<B> {
 }
 
 impl<B: Backoff> Backoff for First<B> {
+    delay_in_nanos!();
+
     #[inline]
-    fn delay(&self, attempt: &Attempt) -> Option<Duration> {
-        if attempt.number() <= self.retries { self.inner.delay(attempt) } else { None }
+    fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
+        if attempt.number() <= self.retries { self.inner.delay_nanos(attempt) } else { None }
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
@@ -82,13 +83,15 @@ impl<A: Backoff, B> Sequence<A, B> {
 }
 
 impl<A: Backoff, B: Backoff> Backoff for Sequence<A, B> {
+    delay_in_nanos!();
+
     #[inline]
-    fn delay(&self, attempt: &Attempt) -> Option<Duration> {
+    fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
         let taken = self.taken();
         if attempt.number() <= taken {
-            self.first.delay(attempt)
+            self.first.delay_nanos(attempt)
         } else {
-            self.next.delay(&attempt.after(taken))
+            self.next.delay_nanos(&attempt.after(taken))
         }
     }
 

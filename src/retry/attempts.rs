@@ -78,18 +78,19 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
         P: IntoPolicy<Source = S, Hooks = H, Ends = X, Timer = T>,
     {
         let (source, hooks, timer, seed) = policy.into_parts();
-        let mut call = Call::new(Parts { source, overlay: Inherit, hooks, timer }, seed);
-        call.begin();
+        let call = Call::new(Parts { source, overlay: Inherit, hooks, timer }, seed);
         let mut attempts = Attempts { call };
+        attempts.call.live().begin();
         attempts.enter()?;
         Ok(attempts)
     }
 
     /// Begins the next attempt, and puts the call into the hands of the loop's body.
     fn enter(&mut self) -> Result<Attempt, (X::Interruption, FinishFacts)> {
-        let entered = self.call.enter();
+        let mut call = self.call.live();
+        let entered = call.enter();
         if entered.is_ok() {
-            self.call.set_phase(Phase::Between);
+            call.set_phase(Phase::Between);
         }
         entered
     }
@@ -97,13 +98,13 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     /// A sleep that was cut short (its future was dropped) still counts: the attempt after it is
     /// the next one.
     fn resume(&mut self) -> Option<(X::Interruption, FinishFacts)> {
-        if self.call.is_sleeping() { self.enter().err() } else { None }
+        if self.call.live().is_sleeping() { self.enter().err() } else { None }
     }
 
     /// The attempt that the body of the loop is making now.
     #[must_use]
     pub fn current(&mut self) -> Attempt {
-        self.call.attempt()
+        self.call.live().attempt()
     }
 
     /// The number of that attempt: 1 for the first.
@@ -170,12 +171,13 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
         if let Some((interruption, facts)) = self.resume() {
             return Break(Plain.interrupted(interruption, facts));
         }
-        if !self.call.is_open() {
+        let mut call = self.call.live();
+        if !call.is_open() {
             return Break(operation());
         }
-        self.call.set_phase(Phase::Inside);
+        call.set_phase(Phase::Inside);
         let outcome = operation();
-        match self.call.settle_blocking(outcome, drop) {
+        match call.settle_blocking(outcome, drop) {
             Break((outcome, _)) => Break(outcome),
             Continue(()) => match self.enter() {
                 Ok(_) => Continue(()),
@@ -303,7 +305,7 @@ where
     /// Says that the call succeeded, and passes the value through: budgets refill, and hooks hear
     /// of a success instead of a loop that was left.
     pub fn succeed<V>(mut self, value: V) -> V {
-        self.call.succeed();
+        self.call.live().succeed();
         value
     }
 }
@@ -351,14 +353,15 @@ where
         if let Some((interruption, facts)) = this.refused.take() {
             return Poll::Ready(Break(Plain.interrupted(interruption, facts)));
         }
-        if !this.attempts.call.is_open() {
+        let mut call = this.attempts.call.live();
+        if !call.is_open() {
             // The call has ended before: what is tried now is nobody's retry.
             return match this.state.as_mut().project() {
                 StateProjection::Attempting { future } => future.poll(cx).map(Break),
                 _ => Poll::Pending,
             };
         }
-        match task::ready!(drive(this.state.as_mut(), &mut this.attempts.call, drop, cx)) {
+        match task::ready!(drive(this.state.as_mut(), &mut call, drop, cx)) {
             Progress::Ended(outcome, _) => Poll::Ready(Break(outcome)),
             Progress::Due => {
                 this.state.set(State::Done);

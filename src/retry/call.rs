@@ -11,8 +11,8 @@ use super::overlay::{Both, Overlay};
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
 use crate::policy::Source;
-use crate::time::{BlockingTimer, Clock};
-use crate::{Attempt, Backoff, Decision, Engine, Hook, Outcome, Reason};
+use crate::time::{BlockingTimer, Clock, from_nanos};
+use crate::{Attempt, Backoff, Engine, Hook, Outcome, Reason};
 
 /// What a call is made of.
 #[derive(Clone, Debug)]
@@ -58,24 +58,50 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
         self.engine = Engine::new().with_seed(seed);
     }
 
+    /// The call for use: engine and parts, borrowed apart.
     #[inline]
-    fn split(&mut self) -> (&mut Engine, &mut Parts<S, V, H, T>) {
+    pub(crate) fn live(&mut self) -> Live<'_, O, S, V, H, X, T> {
         match &mut self.parts {
-            Some(parts) => (&mut self.engine, parts),
+            Some(parts) => Live { engine: &mut self.engine, parts, types: PhantomData },
             None => unreachable!("a call that was rebuilt into another is not used again"),
         }
     }
+}
+
+impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
+    /// Tells the hooks of an end that nobody decided.
+    #[cold]
+    fn abandon(&mut self) {
+        let live = self.live();
+        let now = live.now();
+        live.engine.abandon(&mut live.parts.hooks, now);
+    }
+}
+
+/// A [`Call`] in use.
+pub(crate) struct Live<'a, O, S, V, H, X, T> {
+    engine: &'a mut Engine,
+    parts: &'a mut Parts<S, V, H, T>,
+    types: PhantomData<(fn(&O), X)>,
+}
+
+impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
+    /// The time, if anything in this call looks at it.
+    #[inline]
+    fn now(&self) -> Option<Duration> {
+        let read = self.parts.source.backoff().reads_clock() || self.parts.hooks.reads_clock();
+        read.then(|| self.parts.timer.now())
+    }
 
     #[inline]
-    pub(crate) fn timer(&mut self) -> &T {
-        &self.split().1.timer
+    pub(crate) fn timer(&self) -> &T {
+        &self.parts.timer
     }
 
     /// Begins the call: its clock starts here.
     #[inline]
     pub(crate) fn begin(&mut self) {
-        let (engine, parts) = self.split();
-        engine.begin(parts.now());
+        self.engine.begin(self.now());
     }
 
     /// Begins an attempt.
@@ -84,22 +110,20 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
     where
         X: Ends,
     {
-        let (engine, parts) = self.split();
-        let now = parts.now();
-        engine.enter::<O, X, _, _>(parts.source.backoff(), &mut parts.hooks, now)
+        let (now, parts) = (self.now(), &mut *self.parts);
+        self.engine.enter::<O, X, _, _>(parts.source.backoff(), &mut parts.hooks, now)
     }
 
-    /// Decides what follows an attempt.
+    /// Decides what follows an attempt: a delay in nanoseconds, or the end.
     #[inline]
-    pub(crate) fn decide(&mut self, outcome: &O) -> Decision
+    pub(crate) fn decide(&mut self, outcome: &O) -> Result<u64, FinishFacts>
     where
         O: Outcome,
         V: Overlay<S, O>,
     {
-        let (engine, parts) = self.split();
-        let now = parts.now();
+        let (now, parts) = (self.now(), &mut *self.parts);
         let classifier = Both(&parts.overlay, &parts.source);
-        engine.decide(parts.source.backoff(), &classifier, &mut parts.hooks, outcome, now)
+        self.engine.settle(parts.source.backoff(), &classifier, &mut parts.hooks, outcome, now)
     }
 
     /// Decides, and blocks until the next attempt is due: the outcome comes back if the call ended,
@@ -116,11 +140,11 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
         T: BlockingTimer,
     {
         match self.decide(&outcome) {
-            Decision::Return(facts) => ControlFlow::Break((outcome, facts)),
-            Decision::Wait(delay) => {
+            Err(facts) => ControlFlow::Break((outcome, facts)),
+            Ok(delay) => {
                 pass(outcome);
-                if !delay.is_zero() {
-                    self.timer().sleep_blocking(delay);
+                if delay > 0 {
+                    self.timer().sleep_blocking(from_nanos(delay));
                 }
                 ControlFlow::Continue(())
             }
@@ -130,16 +154,15 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
     /// Ends the call well, where the outcome is not ours to see.
     pub(crate) fn succeed(&mut self) {
         if self.is_open() {
-            let (engine, parts) = self.split();
-            let elapsed = engine.elapsed(parts.now()).map(Duration::from_nanos);
-            engine.finish(&mut parts.hooks, None, Reason::Succeeded, elapsed);
+            let now = self.now();
+            self.engine.finish(&mut self.parts.hooks, None, Reason::Succeeded, now);
         }
     }
 
     /// Whether the call began and has not ended.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        !matches!(self.engine.phase, Phase::Idle | Phase::Finished)
+        self.engine.is_open()
     }
 
     #[inline]
@@ -153,31 +176,17 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
     }
 
     /// The attempt that was begun last.
-    pub(crate) fn attempt(&mut self) -> Attempt {
-        let (engine, parts) = self.split();
-        engine.attempt(&parts.source.backoff().limits(), engine.elapsed(parts.now()))
-    }
-}
-
-impl<S: Source, V, H, T: Clock> Parts<S, V, H, T> {
-    /// The time, if anything in this call looks at it.
-    #[inline]
-    fn now<O>(&self) -> Option<Duration>
-    where
-        H: Hook<O>,
-    {
-        let read = self.source.backoff().reads_clock() || self.hooks.reads_clock();
-        read.then(|| self.timer.now())
+    pub(crate) fn attempt(&self) -> Attempt {
+        let limits = self.parts.source.backoff().limits();
+        self.engine.attempt(&limits, self.engine.elapsed(self.now()))
     }
 }
 
 impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Drop for Call<O, S, V, H, X, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(parts) = &mut self.parts {
-            let Parts { source, hooks, timer, .. } = parts;
-            let read = source.backoff().reads_clock() || hooks.reads_clock();
-            self.engine.abandon::<O, H>(hooks, || read.then(|| timer.now()));
+        if self.parts.is_some() && self.engine.is_open() {
+            self.abandon();
         }
     }
 }

@@ -6,7 +6,7 @@ use core::ops::ControlFlow::{Break, Continue};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::call::{Call, Parts};
+use super::call::{Call, Live, Parts};
 use super::finish::{Ends, Finish, Plain, Report};
 use super::operation::{Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
@@ -16,8 +16,8 @@ use crate::hook::{
     FinishEvent, FinishFacts, OnAttempt, OnFinish, OnGiveUp, OnRetry, OnSuccess, RetryEvent, Timed,
 };
 use crate::policy::{IntoPolicy, Source};
-use crate::time::{BlockingTimer, Clock, Timer};
-use crate::{Attempt, Classifier, Decision, Hook, Outcome, Verdict};
+use crate::time::{BlockingTimer, Clock, Timer, from_nanos};
+use crate::{Attempt, Classifier, Hook, Outcome, Verdict};
 
 /// What [`RetryExt::retry_with`](crate::RetryExt::retry_with) makes of an operation and a policy.
 pub type RetryOf<Op, K, P> = Retry<
@@ -55,7 +55,7 @@ pub(super) enum Progress<O> {
 #[inline]
 pub(super) fn drive<F, O, S, V, H, X, T>(
     mut state: Pin<&mut State<F, T::Sleep>>,
-    call: &mut Call<O, S, V, H, X, T>,
+    call: &mut Live<'_, O, S, V, H, X, T>,
     pass: impl FnOnce(O),
     cx: &mut Context<'_>,
 ) -> Poll<Progress<O>>
@@ -75,21 +75,21 @@ where
                 return Poll::Pending;
             };
             let delay = match call.decide(&outcome) {
-                Decision::Return(facts) => {
+                Err(facts) => {
                     state.set(State::Done);
                     return Poll::Ready(Progress::Ended(outcome, facts));
                 }
-                Decision::Wait(delay) => delay,
+                Ok(delay) => delay,
             };
             pass(outcome);
-            if delay.is_zero() {
+            if delay == 0 {
                 // No timer, but the executor gets its turn: a retry that always fails must not
                 // keep everybody else from running.
                 state.set(State::Yielding);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let sleep = call.timer().sleep(delay);
+            let sleep = call.timer().sleep(from_nanos(delay));
             state.set(State::Sleeping { sleep });
             match state.as_mut().project() {
                 StateProjection::Sleeping { sleep } => ready!(sleep.poll(cx)),
@@ -504,15 +504,16 @@ where
     /// ```
     #[inline]
     pub fn call(mut self) -> R::Output {
-        self.call.begin();
+        let mut call = self.call.live();
+        call.begin();
         loop {
-            let attempt = match self.call.enter() {
+            let attempt = match call.enter() {
                 Ok(attempt) => attempt,
                 Err((interruption, facts)) => return self.output.interrupted(interruption, facts),
             };
             let outcome = self.operation.attempt(attempt);
             let output = &mut self.output;
-            match self.call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
+            match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
                 Continue(()) => {}
                 Break((outcome, facts)) => return self.output.returned(outcome, facts),
             }
@@ -537,9 +538,10 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         let mut this = self.project();
+        let (mut call, output) = (this.call.live(), this.output);
         loop {
-            let (call, output) = (&mut *this.call, &mut *this.output);
-            match ready!(drive(this.state.as_mut(), call, |outcome| output.pass(outcome), cx)) {
+            let pass = |outcome| output.pass(outcome);
+            match ready!(drive(this.state.as_mut(), &mut call, pass, cx)) {
                 Progress::Ended(outcome, facts) => {
                     return Poll::Ready(output.returned(outcome, facts));
                 }
