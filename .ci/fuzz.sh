@@ -16,17 +16,24 @@ coverage=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 cd fuzz
 # With a target named, build scripts and procedural macros are spared the flags.
 RUSTFLAGS="--cfg fuzzing ${coverage[*]}" cargo build --release --bins --target "$host"
-for name in ${2:-$(cargo metadata --no-deps --format-version 1 | python3 -c '
+fuzzers=${2:-$(cargo metadata --no-deps --format-version 1 | python3 -c '
 import json, sys
 packages = json.load(sys.stdin)["packages"]
-print(*[t["name"] for p in packages for t in p["targets"] if "bin" in t["kind"]])')}; do
+print(*[t["name"] for p in packages for t in p["targets"] if "bin" in t["kind"]])')}
+for name in $fuzzers; do
     echo "--- $name, $seconds s"
     corpus=$CARGO_TARGET_DIR/corpus/$name
     mkdir -p "$corpus" "$CARGO_TARGET_DIR/artifacts"
     log=$CARGO_TARGET_DIR/$name.log
     if ! within $((seconds + 60)) "$CARGO_TARGET_DIR/$host/release/$name" "$corpus" -max_total_time="$seconds" \
         -timeout=10 -artifact_prefix="$CARGO_TARGET_DIR/artifacts/$name-" -print_final_stats=1 >"$log" 2>&1; then
-        tail -n 60 "$log" >&2
+        found=$(sed -n 's/.*Test unit written to //p' "$log")
+        grep -A 1 -m 1 panicked "$log" >&2 || tail -n 40 "$log" >&2
+        if [[ -n $found ]]; then
+            echo "with this input, kept in $found:" >&2
+            RUST_LIBFUZZER_DEBUG_PATH=$found.txt "$CARGO_TARGET_DIR/$host/release/$name" "$found" >"$log" 2>&1 || true
+            cat "$found.txt" >&2
+        fi
         exit 1
     fi
     grep -E '^(Done|stat::(number|average))' "$log"
