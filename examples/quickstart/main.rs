@@ -24,7 +24,7 @@ use crate::client::{AsyncClient, FetchError};
 use crate::journal::Journal;
 use crate::server::{Answer, Server};
 
-/// What all of this is for.
+/// What is served and fetched: this file.
 const PAGE: &str = include_str!("main.rs");
 
 const fn ms(millis: u64) -> Duration {
