@@ -180,8 +180,8 @@ impl Attempt {
         random::draw(self.seed, self.index(), self.lane)
     }
 
-    /// A uniform random duration between `least` and `most`, both included; `least` if they are
-    /// the wrong way round. See [`Attempt::random`].
+    /// A uniform random duration from `least` up to `most`; `least` if they are equal or the wrong
+    /// way round. See [`Attempt::random`].
     ///
     /// ```
     /// use persevere::Attempt;

@@ -103,8 +103,8 @@ impl Engine {
     /// Begins the next attempt.
     ///
     /// # Errors
-    /// An interruption, where `X` [allows](crate::MayInterrupt) hooks to refuse attempts and one did; the call
-    /// has ended then.
+    /// The interruption, where `X` [allows](crate::MayInterrupt) hooks to refuse attempts and one
+    /// did. The call has ended then.
     #[inline]
     pub fn enter<O, X: Ends, B: Backoff + ?Sized, H: Hook<O>>(
         &mut self,
@@ -166,43 +166,17 @@ impl Engine {
         hooks.after_attempt(&AttemptEvent { outcome: Some(outcome), attempt: &attempt, verdict });
         let reason = match verdict {
             Verdict::Accept => Reason::Succeeded,
-            _ => match self.seeded().retry(backoff, hooks, Some(outcome), verdict, now) {
-                (delay, None) => return Ok(delay),
-                (_, Some(reason)) => reason,
+            _ => match self.retry(backoff, hooks, Some(outcome), verdict, now) {
+                Ok(delay) => return Ok(delay),
+                Err(reason) => reason,
             },
         };
         Err(self.finish(hooks, Some(outcome), reason, now))
     }
 
-    /// Draws the call's seed at its first failure.
+    /// The attempt failed: the delay in nanoseconds, or why there is to be no retry.
     #[inline]
-    fn seeded(&mut self) -> &mut Self {
-        if self.seed == 0 {
-            self.seed = random::fresh().get();
-        }
-        self
-    }
-
-    /// The cold half: the attempt failed. The delay in nanoseconds, and the reason if there is to
-    /// be no retry: a pair, since that fits in registers.
-    #[cold]
-    #[inline(never)]
     fn retry<O, B: Backoff + ?Sized, H: Hook<O>>(
-        &mut self,
-        backoff: &B,
-        hooks: &mut H,
-        outcome: Option<&O>,
-        verdict: Verdict,
-        now: Option<Duration>,
-    ) -> (u64, Option<Reason>) {
-        match self.plan(backoff, hooks, outcome, verdict, now) {
-            Ok(delay) => (delay, None),
-            Err(reason) => (0, Some(reason)),
-        }
-    }
-
-    #[inline]
-    fn plan<O, B: Backoff + ?Sized, H: Hook<O>>(
         &mut self,
         backoff: &B,
         hooks: &mut H,
@@ -217,10 +191,13 @@ impl Engine {
             Verdict::Stop | Verdict::Accept => return Err(Reason::NotRetryable),
         };
         let limits = backoff.limits();
-        let attempt = self.attempt(&limits, self.elapsed(now));
-        if attempt.is_last() {
+        if limits.attempts.is_some_and(|most| self.number >= most.get()) {
             return Err(Reason::Attempts);
         }
+        if self.seed == 0 {
+            self.seed = random::fresh().get();
+        }
+        let attempt = self.attempt(&limits, self.elapsed(now));
         let own = backoff.delay_nanos(&attempt).ok_or(Reason::Attempts)?;
         if floor > limits.retry_after.map_or(const { nanos(Limits::RETRY_AFTER) }, nanos) {
             return Err(Reason::RetryAfterTooLong);

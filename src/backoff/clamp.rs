@@ -22,7 +22,7 @@ macro_rules! clamp {
             }
 
             fn clamp(&self, delay: Duration) -> Duration {
-                from_nanos(nanos(delay).$keep(self.limit))
+                delay.$keep(from_nanos(self.limit))
             }
         }
 

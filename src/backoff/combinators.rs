@@ -272,7 +272,7 @@ macro_rules! grows {
         }
 
         fn bounds(&self, attempt: u32) -> Option<$crate::backoff::DelayBounds> {
-            Some($crate::backoff::DelayBounds::exactly(from_nanos(self.at(attempt))))
+            Some($crate::backoff::DelayBounds::exactly(from_nanos(self.at(attempt.max(1)))))
         }
 
         #[inline]

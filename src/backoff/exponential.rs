@@ -51,37 +51,39 @@ impl Exponential {
 
     #[inline]
     const fn at(&self, number: u32) -> u64 {
-        let exponent = if number == 0 { 0 } else { number - 1 };
+        let exponent = number.wrapping_sub(1);
+        let first = self.first;
         if self.factor.to_bits() != 2.0_f64.to_bits() {
-            return self.grown(exponent);
+            return grown(first, self.factor, exponent);
         }
-        let doubled = self.first << (exponent % u64::BITS);
-        if exponent < u64::BITS && doubled >> exponent == self.first {
+        let doubled = first << (exponent % u64::BITS);
+        if exponent < u64::BITS && doubled >> exponent == first {
             doubled
-        } else if self.first == 0 {
+        } else if first == 0 {
             0
         } else {
             u64::MAX
         }
     }
+}
 
-    /// Rounded to the nearest nanosecond; exact up to 104 days, as far as a double is.
-    #[inline]
-    const fn grown(&self, mut exponent: u32) -> u64 {
-        if self.first == 0 {
-            return 0;
-        }
-        let (mut power, mut square) = (1.0, self.factor);
-        while exponent > 0 {
-            if exponent & 1 == 1 {
-                power *= square;
-            }
-            square *= square;
-            exponent >>= 1;
-        }
-        // `as` saturates, and the product of a positive and a non-negative number is no NaN.
-        (self.first as f64 * power + 0.5) as u64
+/// `first · factor^exponent`, rounded to the nearest nanosecond; exact up to 104 days, as far as a
+/// double is.
+#[inline]
+const fn grown(first: u64, factor: f64, mut exponent: u32) -> u64 {
+    if first == 0 {
+        return 0;
     }
+    let (mut power, mut square) = (1.0, factor);
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            power *= square;
+        }
+        square *= square;
+        exponent >>= 1;
+    }
+    // `as` saturates, and the product of a positive and a non-negative number is no NaN.
+    (first as f64 * power + 0.5) as u64
 }
 
 impl Backoff for Exponential {

@@ -67,39 +67,37 @@ where
     H: Hook<O>,
     T: Timer,
 {
-    match state.as_mut().project() {
-        StateProjection::Attempting { future } => {
-            call.set_phase(Phase::Inside);
-            let Poll::Ready(outcome) = future.poll(cx) else {
-                call.set_phase(Phase::Attempting);
-                return Poll::Pending;
-            };
-            let delay = match call.decide(&outcome) {
-                Err(facts) => {
-                    state.set(State::Done);
-                    return Poll::Ready(Progress::Ended(outcome, facts));
-                }
-                Ok(delay) => delay,
-            };
-            pass(outcome);
-            if delay == 0 {
-                // No timer, but the executor gets its turn: a retry that always fails must not
-                // keep everybody else from running.
-                state.set(State::Yielding);
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+    if let StateProjection::Attempting { future } = state.as_mut().project() {
+        call.set_phase(Phase::Inside);
+        let Poll::Ready(outcome) = future.poll(cx) else {
+            call.set_phase(Phase::Attempting);
+            return Poll::Pending;
+        };
+        let delay = match call.decide(&outcome) {
+            Err(facts) => {
+                state.set(State::Done);
+                return Poll::Ready(Progress::Ended(outcome, facts));
             }
-            let sleep = call.timer().sleep(from_nanos(delay));
-            state.set(State::Sleeping { sleep });
-            match state.as_mut().project() {
-                StateProjection::Sleeping { sleep } => ready!(sleep.poll(cx)),
-                _ => return Poll::Pending,
-            }
+            Ok(delay) => delay,
+        };
+        pass(outcome);
+        if delay == 0 {
+            // No timer, but the executor gets its turn: a retry that always fails must not keep
+            // everybody else from running.
+            state.set(State::Yielding);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        let sleep = call.timer().sleep(from_nanos(delay));
+        state.set(State::Sleeping { sleep });
+    }
+    match state.project() {
         StateProjection::Sleeping { sleep } => ready!(sleep.poll(cx)),
-        StateProjection::Idle => call.begin(),
         StateProjection::Yielding => {}
-        StateProjection::Done => panic!("a retry was polled after it had ended or panicked"),
+        StateProjection::Idle => call.begin(),
+        StateProjection::Attempting { .. } | StateProjection::Done => {
+            panic!("a retry was polled after it had ended or panicked")
+        }
     }
     Poll::Ready(Progress::Due)
 }
@@ -502,7 +500,7 @@ where
     /// let outcome = (|| "42".parse::<i32>()).retry_with(backoff).call();
     /// assert_eq!(outcome, Ok(42));
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn call(mut self) -> R::Output {
         let mut call = self.call.live();
         call.begin();
@@ -535,7 +533,8 @@ where
 {
     type Output = R::Output;
 
-    #[inline]
+    // A retry has one caller; the half that fails is a function of its own already.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         let mut this = self.project();
         let (mut call, output) = (this.call.live(), this.output);
