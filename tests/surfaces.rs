@@ -20,9 +20,10 @@ use std::time::Duration;
 use futures::executor::LocalPool;
 use futures::task::LocalSpawnExt as _;
 use persevere::backoff::{Constant, MaxAttempts};
+use persevere::hook::FinishEvent;
 use persevere::policy::{IntoPolicy, Source};
 use persevere::retry::{Ends, Finish, Plain};
-use persevere::time::{BlockingTimer, Clock, VirtualClock};
+use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
 use persevere::{
     Attempt, Attempts, Backoff, Classifier, Decision, Engine, Hook, Interrupted, MayInterrupt, Own,
     Policy, Reason, RetryError, RetryExt, Verdict, Veto, constant, delays, exponential, from_fn,
@@ -1256,6 +1257,119 @@ fn a_panic_while_the_future_is_made_ends_the_call_as_panicked() {
         let panicked = ["a", "b"]
             .map(|hook| format!("{hook} finishes: (Panicked, 1, {:?}, None)", Duration::ZERO));
         assert_eq!(ends, panicked, "{name}");
+    }
+}
+
+/// A hook that panics while a panic unwinds does not take the process down, and the hooks behind
+/// it still hear of the end.
+#[test]
+fn a_panic_within_a_panic_aborts_nothing() {
+    #[derive(Clone)]
+    struct Fragile;
+    impl<O> Hook<O> for Fragile {
+        fn finish(&mut self, _: &FinishEvent<'_, O>) {
+            std::panic::resume_unwind(Box::new("hook"))
+        }
+    }
+    let run = |play: fn(&TestPolicy<Own>, &Stage, Fragile)| {
+        let stage = virtual_stage(&[Busy.into(), Busy.into()]);
+        let policy = three_attempts(&stage);
+        let outcome = catch_unwind(AssertUnwindSafe(|| play(&policy, &stage, Fragile)));
+        assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&"operation"));
+        assert_finish(&stage, Reason::Panicked, 2);
+        let ends = stage.log.read().iter().filter(|line| line.contains("finishes")).count();
+        assert_eq!(ends, 3, "{:?}", stage.log.read());
+    };
+    fn panics(attempt: Attempt) -> Made {
+        match attempt.number() {
+            1 => Busy.made(1),
+            _ => std::panic::resume_unwind(Box::new("operation")),
+        }
+    }
+    run(|policy, stage, fragile| {
+        let (_, (((), a), b), timer, _) = policy.into_parts();
+        let retry = panics.retry_with(policy.backoff()).timer(timer).hook(a).hook(fragile).hook(b);
+        let _ = retry.on_finish(|_| stage.log.say("c finishes")).call();
+    });
+    run(|policy, stage, fragile| {
+        let (_, (((), a), b), timer, _) = policy.into_parts();
+        let operation = |attempt| async move { panics(attempt) };
+        let retry =
+            operation.retry_with(policy.backoff()).timer(timer).hook(a).hook(fragile).hook(b);
+        let retry = retry.on_finish(|_| stage.log.say("c finishes"));
+        let _ = stage.clock().block_on(retry);
+    });
+}
+
+/// What has panicked is not run again, whoever caught the panic.
+#[test]
+fn a_retry_whose_operation_panicked_is_over() {
+    /// Panics when it is polled first, and succeeds when it is polled again.
+    struct Once(bool);
+    impl Future for Once {
+        type Output = Made;
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Made> {
+            if std::mem::replace(&mut self.0, false) {
+                std::panic::resume_unwind(Box::new("when polled"));
+            }
+            Poll::Ready(Done.made(1))
+        }
+    }
+    let operations: [(&str, fn() -> Once); 2] = [
+        ("when called", || std::panic::resume_unwind(Box::new("when called"))),
+        ("when polled", || Once(true)),
+    ];
+    for (name, operation) in operations {
+        let stage = virtual_stage(&[]);
+        let (policy, steps) = (three_attempts(&stage), Steps::new(stage.clock()));
+        let mut retry = Box::pin(operation.retry_with(&policy));
+        let first = catch_unwind(AssertUnwindSafe(|| steps.poll(retry.as_mut())));
+        assert_eq!(first.unwrap_err().downcast_ref(), Some(&name));
+        let again = catch_unwind(AssertUnwindSafe(|| steps.poll(retry.as_mut())));
+        let message = again.expect_err(name);
+        let message = message.downcast_ref::<&str>().unwrap();
+        assert!(message.contains("after it had ended or panicked"), "{name}: {message}");
+        drop(retry);
+        assert_finish(&stage, Reason::Panicked, 1);
+    }
+}
+
+/// A timer may panic too: tokio's does outside of tokio.
+#[test]
+fn a_timer_that_panics_ends_the_call_as_panicked() {
+    #[derive(Clone)]
+    struct NoRuntime;
+    impl Clock for NoRuntime {
+        type Sleep = std::future::Ready<()>;
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+    impl Timer for NoRuntime {
+        fn sleep(&self, _: Duration) -> Self::Sleep {
+            std::panic::resume_unwind(Box::new("no runtime"))
+        }
+    }
+    impl BlockingTimer for NoRuntime {
+        fn sleep_blocking(&self, _: Duration) {
+            std::panic::resume_unwind(Box::new("no runtime"))
+        }
+    }
+    let plays: [fn(TestPolicy<Own>, &Stage); 2] = [
+        |policy, stage| {
+            let _ = (|| stage.attempt()).retry_with(policy).timer(NoRuntime).call();
+        },
+        |policy, stage| {
+            let retry = (|| stage.clone().attempt_async()).retry_with(policy).timer(NoRuntime);
+            let _ = stage.clock().block_on(retry);
+        },
+    ];
+    for play in plays {
+        let stage = virtual_stage(&[Busy.into()]);
+        let policy = three_attempts(&stage);
+        let outcome = catch_unwind(AssertUnwindSafe(|| play(policy, &stage)));
+        assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&"no runtime"));
+        assert_finish(&stage, Reason::Panicked, 1);
     }
 }
 
