@@ -1,4 +1,59 @@
 //! How long to wait: [`Backoff`], the built-in ones, and the combinators that refine them.
+//!
+//! A backoff is a pure function from an [`Attempt`] to a delay. That is what lets one value serve
+//! every call without a lock, stand in a `static`, be printed, drawn and bounded before anything
+//! runs, and repeat exactly when a call is given a seed.
+//!
+//! ```
+//! use persevere::{Backoff, exponential};
+//! use std::time::Duration;
+//!
+//! let backoff = exponential(Duration::from_millis(100))
+//!     .max_delay(Duration::from_secs(1))
+//!     .full_jitter()
+//!     .max_attempts(6);
+//! assert_eq!(backoff.worst_case(), Some(Duration::from_millis(100 + 200 + 400 + 800 + 1000)));
+//! ```
+//!
+//! | backoff | nth delay |
+//! |---|---|
+//! | [`immediate()`](immediate) | 0 |
+//! | [`constant(d)`](constant) | `d` |
+//! | [`linear(d)`](linear) | `d · n`; with `.step(s)`: `d + s · (n − 1)` |
+//! | [`exponential(d)`](exponential) | `d · 2^(n − 1)`; with `.factor(f)`: `d · f^(n − 1)` |
+//! | [`fibonacci(d)`](fibonacci) | `d · F(n)`: 1, 1, 2, 3, 5, … |
+//! | [`polynomial(d, k)`](polynomial) | `d · n^k` |
+//! | [`decorrelated(d)`](decorrelated) | random in `d ..= 3 · previous` |
+//! | [`decorrelated_v2(d)`](decorrelated_v2) | random along `2^t · tanh(√4t)` |
+//! | [`delays([..])`](delays), [`from_iter(..)`](from_iter) | as listed; ends with the list |
+//! | [`from_fn(..)`](from_fn) | as your function says |
+//!
+//! | combinator | what it does | may exceed a cap written before it |
+//! |---|---|---|
+//! | [`max_attempts`](Backoff::max_attempts), [`max_retries`](Backoff::max_retries) | limits executions, or retries | |
+//! | [`max_elapsed`](Backoff::max_elapsed) | limits the time of the whole call | |
+//! | [`max_retry_after`](Backoff::max_retry_after) | limits what a server may ask for | |
+//! | [`forever`](Backoff::forever) | says that there is no limit | |
+//! | [`max_delay`](Backoff::max_delay) | cuts delays down | no |
+//! | [`min_delay`](Backoff::min_delay) | lifts delays up | yes |
+//! | [`full_jitter`](Backoff::full_jitter), [`equal_jitter`](Backoff::equal_jitter) | shortens at random | no |
+//! | [`jitter`](Backoff::jitter), [`additive_jitter`](Backoff::additive_jitter) | shortens and lengthens, or lengthens | yes |
+//! | [`map`](Backoff::map) | what you like | yes |
+//! | [`first(n)`](Backoff::first)`.then(b)` | goes on with another | |
+//!
+//! | default | value |
+//! |---|---|
+//! | factor of `exponential` | 2 |
+//! | step of `linear` | its first delay |
+//! | longest `Retry-After` that is obeyed | [five minutes](Limits::RETRY_AFTER) |
+//! | limit on attempts and time | none: a retry without either does not compile |
+//! | longest delay | 584 years; more is the same to it |
+//!
+//! **Do** cap what grows, and jitter what many clients do at once: a service that comes back is felled
+//! again by clients in step. **Do** write the cap before a full jitter; after it, the capped delays pile
+//! up on the cap. **Don't** jitter the decorrelated ones, which are jittered already. **Don't** set
+//! many attempts without a time limit where somebody waits: [`worst_case`](Backoff::worst_case) says
+//! how long.
 
 mod clamp;
 mod combinators;

@@ -1,4 +1,45 @@
 //! What an outcome means: [`Classifier`], [`Verdict`], and what they are composed of.
+//!
+//! Values and errors take one path: a classifier is shown the [outcome](Outcome) and says accept, retry,
+//! retry after so long, or stop; or nothing, and the next one is asked.
+//!
+//! ```
+//! use persevere::{RetryExt, Verdict, immediate};
+//! use std::time::Duration;
+//!
+//! # #[derive(Debug, PartialEq)]
+//! enum HttpError { Busy { retry_after: Duration }, NotFound }
+//!
+//! let outcome = (|| Err::<(), _>(HttpError::NotFound))
+//!     .retry_with(immediate().max_attempts(3))
+//!     .classify(|outcome, _| match outcome {
+//!         Err(HttpError::Busy { retry_after }) => Some(Verdict::RetryAfter(*retry_after)),
+//!         Err(HttpError::NotFound) => Some(Verdict::Stop),
+//!         Ok(()) => None,
+//!     })
+//!     .call();
+//! assert_eq!(outcome, Err(HttpError::NotFound));
+//! ```
+//!
+//! | to decide by | use |
+//! |---|---|
+//! | the error | [`when`], or `.when(..)` at the call |
+//! | the value | [`until`], or `.until(..)` at the call |
+//! | both, or the attempt | [`classify_fn`], or `.classify(..)` at the call |
+//! | `std::io::ErrorKind` | [`io::is_transient`], [`io::of_kind`] |
+//! | a cause behind the error | [`caused_by`] |
+//! | what the operation knew | [`by_mark`] with [`transient`] and [`permanent`] |
+//! | a name in a configuration | [`kinds`] with [`Kinded`] |
+//! | several questions | `&&`, or [`PredicateExt`]; [`ClassifierExt::or_else`] |
+//!
+//! | default | |
+//! |---|---|
+//! | a value | accepted |
+//! | an error | retried |
+//! | nobody has an opinion | as above |
+//!
+//! **Do** say what is transient: by default all errors are retried, and a wrong password stays wrong.
+//! **Don't** retry what is not safe to repeat; a request that was cut off may have taken effect.
 
 #[cfg(feature = "std")]
 pub mod io;

@@ -1,4 +1,33 @@
 //! Who watches, and who may veto: [`Hook`] and its events.
+//!
+//! Most hooks are closures for one event. At a call site they see the outcome and may borrow `&mut`;
+//! on a policy, which serves any outcome, they see the facts without it. Hooks add up: none replaces
+//! another, and they are called in the order in which they were added.
+//!
+//! ```
+//! use persevere::{RetryExt, immediate};
+//!
+//! let (mut retries, mut end) = (0, String::new());
+//! let _ = (|| Err::<(), _>("busy"))
+//!     .retry_with(immediate().max_attempts(3))
+//!     .on_retry(|_| retries += 1)
+//!     .on_finish(|finish| end = finish.to_string())
+//!     .call();
+//! assert_eq!(retries, 2);
+//! assert_eq!(end, "gave up after 3 attempts: no attempts left: busy");
+//! ```
+//!
+//! | closure | event | argument at a call site | on a policy |
+//! |---|---|---|---|
+//! | `on_attempt` | before each attempt | [`Attempt`] | [`Attempt`] |
+//! | `on_retry` | before each sleep | [`RetryEvent`] | [`RetryFacts`] |
+//! | `on_success` | the call succeeded | [`FinishEvent`] | [`FinishFacts`] |
+//! | `on_give_up` | the call failed in the end | [`FinishEvent`] | [`FinishFacts`] |
+//! | `on_finish` | the call ended, cancelled and panicked too | [`FinishEvent`] | [`FinishFacts`] |
+//!
+//! **Do** log retries at a low level and the end of the call at a high one: an attempt that failed is no
+//! failure yet. **Don't** block in a hook; it runs between attempts. **Don't** count on
+//! [`elapsed`](RetryFacts::elapsed) without a time limit or [`Timed`]: no clock is read for nothing.
 
 mod closures;
 mod events;

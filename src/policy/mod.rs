@@ -1,4 +1,23 @@
 //! [`Policy`]: a retry as a value, built once and shared.
+//!
+//! Name what a service needs in one place, and use it at every call:
+//!
+//! ```
+//! use persevere::{Finite, Policy, RetryExt, exponential};
+//! use std::time::Duration;
+//!
+//! static STORE: Policy<&'static (dyn Finite + Sync)> = Policy::new(
+//!     &exponential(Duration::from_millis(50)).max_delay(Duration::from_secs(2)).full_jitter().max_attempts(6),
+//! );
+//!
+//! let read = (|| "7".parse::<i32>()).retry_with(&STORE).call();
+//! let written = STORE.call(|attempt| Ok::<_, ()>(attempt.number()));
+//! assert_eq!((read, written), (Ok(7), Ok(1)));
+//! ```
+//!
+//! **Do** share one by reference or `Arc`; it has no state, and no call sees another. **Do** give
+//! `&STORE` rather than `STORE` where it is not `Copy`. **Don't** keep counters in a policy: give it a
+//! [hook](crate::Hook) that holds them by `Arc`.
 
 mod source;
 

@@ -1,4 +1,23 @@
-//! The call site: [`RetryExt::retry_with`] and what it makes.
+//! The call site: [`RetryExt::retry_with`] and what it makes, and the loop.
+//!
+//! The types of this module are named by inference; the ones to write down are [`RetryOf`], for a
+//! future in a field, and [`AttemptsOf`], for a loop.
+//!
+//! ```
+//! use persevere::retry::{RetryOf, marker};
+//! use persevere::backoff::{Constant, MaxAttempts};
+//! use persevere::{RetryExt, immediate};
+//! use std::future::{Ready, ready};
+//!
+//! type Operation = persevere::retry::Call<fn() -> Ready<Option<u8>>>;
+//! struct Job {
+//!     retry: RetryOf<Operation, marker::Async, MaxAttempts<Constant>>,
+//! }
+//!
+//! let operation: fn() -> Ready<Option<u8>> = || ready(Some(1));
+//! let job = Job { retry: operation.retry_with(immediate().max_attempts(3)) };
+//! # assert_eq!(persevere::time::VirtualClock::new().block_on(job.retry), Some(1));
+//! ```
 
 mod attempts;
 mod call;

@@ -1,4 +1,42 @@
 //! Clocks, timers and sleeps: the only part of the crate that knows what time is.
+//!
+//! A [`Timer`] tells a monotonic time and makes sleeps; a [`BlockingTimer`] blocks. Everything in a call
+//! asks the same one, so that virtual time is virtual throughout.
+//!
+//! | timer | feature | awaits | blocks |
+//! |---|---|---|---|
+//! | [`DefaultTimer`] | `futures-timer`; `std` to block | on any runtime | yes |
+//! | `TokioTimer` | `tokio` | on tokio, and follows its paused clock | yes |
+//! | `AsyncIoTimer` | `async-io` | on any runtime; smol's own | yes |
+//! | `VirtualClock` | `test-util` | in tests, at once | at once |
+//! | your own, in [`Pieces`] if its range is short | | | |
+//!
+//! ```
+//! use persevere::time::{BlockingTimer, Clock};
+//! use persevere::{RetryExt, constant};
+//! use std::cell::Cell;
+//! use std::time::Duration;
+//!
+//! /// Counts ticks instead of sleeping.
+//! #[derive(Default)]
+//! struct Ticks(Cell<Duration>);
+//!
+//! impl Clock for Ticks {
+//!     type Sleep = ();
+//!     fn now(&self) -> Duration { self.0.get() }
+//! }
+//! impl BlockingTimer for Ticks {
+//!     fn sleep_blocking(&self, duration: Duration) { self.0.set(self.0.get() + duration); }
+//! }
+//!
+//! let ticks = Ticks::default();
+//! let backoff = constant(Duration::from_secs(60)).max_elapsed(Duration::from_secs(150));
+//! let _ = (|| None::<()>).retry_with(backoff).timer(&ticks).call();
+//! assert_eq!(ticks.now(), Duration::from_secs(120));
+//! ```
+//!
+//! **Do** give the runtime's own timer where there is one: it makes no thread, and tests can pause it.
+//! **Don't** read a wall clock in a timer of your own; it jumps.
 
 use core::future::Future;
 use core::time::Duration;
