@@ -20,6 +20,7 @@ use std::time::Duration;
 use futures::executor::LocalPool;
 use futures::task::LocalSpawnExt as _;
 use persevere::backoff::{Constant, MaxAttempts};
+use persevere::classify::when;
 use persevere::hook::FinishEvent;
 use persevere::policy::{IntoPolicy, Source};
 use persevere::retry::{Ends, Finish, Plain};
@@ -1327,7 +1328,10 @@ fn a_retry_whose_operation_panicked_is_over() {
         assert_eq!(first.unwrap_err().downcast_ref(), Some(&name));
         let again = catch_unwind(AssertUnwindSafe(|| steps.poll(retry.as_mut())));
         let message = again.expect_err(name);
-        let message = message.downcast_ref::<&str>().unwrap();
+        let message = match message.downcast::<String>() {
+            Ok(message) => *message,
+            Err(message) => (*message.downcast::<&str>().unwrap()).to_owned(),
+        };
         assert!(message.contains("after it had ended or panicked"), "{name}: {message}");
         drop(retry);
         assert_finish(&stage, Reason::Panicked, 1);
@@ -1514,6 +1518,22 @@ fn the_call_site_speaks_before_the_policy_and_falls_through_to_it() {
         (|| Ok(next(n))).retry_with(policy).classify(silent).call()
     });
     assert_eq!(outcome, (Ok(3), 3));
+}
+
+/// Where nobody has an opinion, errors are retried and values accepted.
+#[test]
+fn at_the_end_of_every_chain_errors_are_retried_and_values_accepted() {
+    let (clock, backoff) = (VirtualClock::new(), constant(ms(1)).max_attempts(3));
+    let silent = Policy::with(backoff, (), (), clock.clone());
+    let third = |attempt: Attempt| (attempt.number() == 3).then_some("third");
+    assert_eq!(silent.call(third), Some("third"));
+    assert_eq!(silent.call(|_| None::<()>), None);
+    assert_eq!(clock.block_on(silent.run(async |attempt| third(attempt))), Some("third"));
+    assert_eq!(clock.slept().len(), 6);
+    // A policy that speaks of errors alone has none on values.
+    let errors = Policy::with(backoff, when(|error: &u32| *error < 3), (), clock.clone());
+    assert_eq!(errors.call(|_| Ok::<_, u32>(1)), Ok(1));
+    assert_eq!(errors.call(|attempt| Err::<(), _>(attempt.number() + 1)), Err(3));
 }
 
 /// Every outcome is retried the same way.
