@@ -16,10 +16,7 @@ coverage=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 cd fuzz
 # With a target named, build scripts and procedural macros are spared the flags.
 RUSTFLAGS="--cfg fuzzing ${coverage[*]}" cargo build --release --bins --target "$host"
-fuzzers=${2:-$(cargo metadata --no-deps --format-version 1 | python3 -c '
-import json, sys
-packages = json.load(sys.stdin)["packages"]
-print(*[t["name"] for p in packages for t in p["targets"] if "bin" in t["kind"]])')}
+fuzzers=${2:-$(cargo_metadata '[t["name"] for p in packages for t in p["targets"] if "bin" in t["kind"]]')}
 for name in $fuzzers; do
     echo "--- $name, $seconds s"
     corpus=$CARGO_TARGET_DIR/corpus/$name

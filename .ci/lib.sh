@@ -71,18 +71,20 @@ within() { timeout --foreground --kill-after=5 "$@"; }
 
 # ---- what there is to check ------------------------------------------------------------------------
 
-# root EXPRESSION: a Python expression over `p`, the root package of `cargo metadata`; prints a list
-# item by item, so that new features, examples and so on are covered without a change here.
-root() {
+# cargo_metadata EXPRESSION: a Python expression over `packages`, those of the workspace, and `root`,
+# the library; prints its items one by one. So new features, examples and so on are covered without a
+# change here. Assign what it prints to a variable: a loop over it would not notice that it failed.
+cargo_metadata() {
     cargo metadata --no-deps --format-version 1 | python3 -c '
 import json, sys
-p = next(p for p in json.load(sys.stdin)["packages"] if p["name"] == "persevere")
-answer = eval(sys.argv[1])
-print(answer if isinstance(answer, str) else "\n".join(answer))' "$1"
+packages = json.load(sys.stdin)["packages"]
+root = next((p for p in packages if p["name"] == "persevere"), None)
+print(*eval(sys.argv[1]), sep="\n")' "$1"
 }
 
-features() { root 'sorted(set(p["features"]) - {"default"})'; }
-targets() { root "[t['name'] for t in p['targets'] if '$1' in t['kind']]"; }
+features() { cargo_metadata 'sorted(set(root["features"]) - {"default"})'; }
+examples() { cargo_metadata '[t["name"] for t in root["targets"] if "example" in t["kind"]]'; }
+packages_in() { cargo_metadata "[p['name'] for p in packages if '/$1/' in p['manifest_path']]"; }
 
 # ---- installing ------------------------------------------------------------------------------------
 

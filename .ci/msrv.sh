@@ -4,7 +4,7 @@ set -euo pipefail
 source .ci/lib.sh
 source .ci/compilers.sh
 
-msrv=$(root 'p["rust_version"]')
+msrv=$(cargo_metadata '[root["rust_version"]]')
 if ! folder=$(debian_rust "$msrv."); then
     warn "msrv: no rustc $msrv to be had, the minimum supported Rust version was NOT checked"
     exit 0
