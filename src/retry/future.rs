@@ -501,19 +501,19 @@ where
     /// assert_eq!(outcome, Ok(42));
     /// ```
     #[inline(always)]
-    pub fn call(mut self) -> R::Output {
-        let mut call = self.call.live();
+    pub fn call(self) -> R::Output {
+        let Retry { mut operation, mut call, mut output, .. } = self;
+        let mut call = call.live();
         call.begin();
         loop {
             let attempt = match call.enter() {
                 Ok(attempt) => attempt,
-                Err((interruption, facts)) => return self.output.interrupted(interruption, facts),
+                Err((interruption, facts)) => return output.interrupted(interruption, facts),
             };
-            let outcome = self.operation.attempt(attempt);
-            let output = &mut self.output;
+            let outcome = operation.attempt(attempt);
             match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
                 Continue(()) => {}
-                Break((outcome, facts)) => return self.output.returned(outcome, facts),
+                Break((outcome, facts)) => return output.returned(outcome, facts),
             }
         }
     }
