@@ -1,0 +1,26 @@
+//! A value that borrows from `self` cannot leave the function from inside the loop: a limit of the
+//! borrow checker. Lend in the caller, after the loop.
+use persevere::{Policy, immediate};
+
+struct Table {
+    rows: Vec<u8>,
+}
+
+impl Table {
+    async fn query(&mut self) -> Result<&mut [u8], String> {
+        Ok(&mut self.rows)
+    }
+
+    async fn lend(&mut self) -> Result<&mut [u8], String> {
+        let policy = Policy::new(immediate().max_attempts(3));
+        let mut attempts = policy.start();
+        loop {
+            match self.query().await {
+                Ok(rows) => break Ok(attempts.succeed(rows)),
+                Err(error) => attempts.again(error).await?,
+            }
+        }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! A future that borrows `&mut` from around its closure: a limit of the language. The loop,
+//! `Policy::run` and `run_with` are for that.
+use persevere::{RetryExt, immediate};
+
+async fn count() -> Result<u32, String> {
+    let mut calls = 0;
+    let counted = (|| async {
+        calls += 1;
+        Err(String::from("busy"))
+    })
+    .retry_with(immediate().max_attempts(3));
+    counted.await
+}
+
+fn main() {}

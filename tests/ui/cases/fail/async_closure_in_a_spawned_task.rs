@@ -1,0 +1,24 @@
+//! The future of an async closure that captures is not `Send`: a limit of the language. The loop
+//! and `run_with` are.
+use persevere::{Policy, immediate};
+
+struct Connection;
+
+impl Connection {
+    async fn query(&mut self) -> Result<u32, String> {
+        std::future::ready(()).await;
+        Ok(1)
+    }
+}
+
+async fn run() {
+    let policy = Policy::new(immediate().max_attempts(3));
+    let mut connection = Connection;
+    let _ = policy.run(async |_| connection.query().await).await;
+}
+
+fn spawn<T: Send>(_: T) {}
+
+fn main() {
+    spawn(run());
+}

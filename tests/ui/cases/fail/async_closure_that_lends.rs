@@ -1,0 +1,14 @@
+//! The same with an async closure.
+use persevere::{RetryExt, immediate};
+
+async fn count() -> Result<u32, String> {
+    let mut calls = 0;
+    let counted = (async || {
+        calls += 1;
+        Err(String::from("busy"))
+    })
+    .retry_with(immediate().max_attempts(3));
+    counted.await
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! A timer that can only block is no timer for async code.
+use persevere::time::{BlockingTimer, Clock};
+use persevere::{RetryExt, immediate};
+use std::time::Duration;
+
+struct Spin;
+
+impl Clock for Spin {
+    type Sleep = ();
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl BlockingTimer for Spin {
+    fn sleep_blocking(&self, _: Duration) {}
+}
+
+async fn awaited() -> Result<u32, String> {
+    (async || Ok(1)).retry_with(immediate().max_attempts(3)).timer(Spin).await
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! What makes a future is awaited, not called.
+use persevere::{RetryExt, immediate};
+
+async fn fetch() -> Result<u32, String> {
+    Ok(1)
+}
+
+fn main() {
+    let _ = fetch.retry_with(immediate().max_attempts(3)).call();
+}

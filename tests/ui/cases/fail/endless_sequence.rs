@@ -1,0 +1,9 @@
+//! A sequence ends if its last part does.
+use persevere::{RetryExt, constant, exponential};
+use std::time::Duration;
+
+fn main() {
+    let quick = constant(Duration::from_millis(1)).first(3);
+    let endless = quick.then(exponential(Duration::from_millis(1)));
+    let _ = (|| "1".parse::<u32>()).retry_with(endless).call();
+}

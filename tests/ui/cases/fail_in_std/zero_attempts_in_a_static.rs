@@ -1,0 +1,11 @@
+//! The first execution counts, so zero attempts are none.
+use persevere::backoff::{Constant, MaxAttempts};
+use persevere::{Policy, constant};
+use std::time::Duration;
+
+static POLICY: Policy<MaxAttempts<Constant>> =
+    Policy::new(constant(Duration::from_millis(1)).max_attempts(0));
+
+fn main() {
+    let _ = POLICY.call(|_| Some(1));
+}

@@ -1,0 +1,1 @@
+//! Nothing: the package is its tests. They say what the compiler refuses, and in what words.
