@@ -6,7 +6,9 @@ use core::time::Duration;
 
 use crate::backoff::Limits;
 use crate::classify::OnError;
-use crate::hook::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts, contained};
+use crate::hook::{
+    AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts, contained, panicking,
+};
 use crate::random;
 use crate::retry::Ends;
 use crate::time::{from_nanos, nanos};
@@ -113,20 +115,21 @@ impl Engine {
         now: Option<Duration>,
     ) -> Result<Attempt, (X::Interruption, FinishFacts)> {
         self.phase = Phase::Inside;
-        self.number = self.number.saturating_add(1);
-        let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
+        let number = self.number.saturating_add(1);
+        let attempt = self.attempt(number, &backoff.limits(), self.elapsed(now));
         if X::INTERRUPTS {
             if let ControlFlow::Break(veto) = hooks.allow_attempt(&attempt) {
                 let interrupted = Interrupted::Vetoed(veto);
                 if let Some(interruption) = X::interruption(interrupted) {
-                    self.number -= 1;
                     let reason = interrupted.reason();
                     let facts = self.finish(hooks, None, reason, now);
                     return Err((interruption, facts));
                 }
             }
         }
+        self.number = number;
         hooks.before_attempt(&attempt);
+        self.phase = Phase::Between;
         Ok(attempt)
     }
 
@@ -158,7 +161,7 @@ impl Engine {
     ) -> Result<u64, FinishFacts> {
         // Classify.
         self.phase = Phase::Inside;
-        let attempt = self.attempt(&backoff.limits(), self.elapsed(now));
+        let attempt = self.attempt(self.number, &backoff.limits(), self.elapsed(now));
         let verdict = match classifier.classify(outcome, &attempt) {
             Some(verdict) => verdict,
             None => OnError.classify(outcome, &attempt).unwrap_or(Verdict::Stop),
@@ -197,7 +200,7 @@ impl Engine {
         if self.seed == 0 {
             self.seed = random::fresh().get();
         }
-        let attempt = self.attempt(&limits, self.elapsed(now));
+        let attempt = self.attempt(self.number, &limits, self.elapsed(now));
         let own = backoff.delay_nanos(&attempt).ok_or(Reason::Attempts)?;
         if floor > limits.retry_after.map_or(const { nanos(Limits::RETRY_AFTER) }, nanos) {
             return Err(Reason::RetryAfterTooLong);
@@ -228,11 +231,13 @@ impl Engine {
         !matches!(self.phase, Phase::Idle | Phase::Finished)
     }
 
-    /// Ends a call that is given up from outside: its future or its loop was dropped. Tells the
-    /// hooks, if the call began and its end was not told.
+    /// Ends a call that is given up from outside: tells the hooks, if the call began and its end was
+    /// not told. It was [left](Reason::Left) in an attempt, [cancelled](Reason::Cancelled) in a
+    /// sleep, and [panicked](Reason::Panicked) in a hook or a classifier.
     pub fn abandon<O, H: Hook<O>>(&mut self, hooks: &mut H, now: Option<Duration>) {
         let reason = match self.phase {
             Phase::Idle | Phase::Finished => return,
+            Phase::Between if panicking() => Reason::Panicked,
             Phase::Between => Reason::Left,
             Phase::Attempting | Phase::Sleeping => Reason::Cancelled,
             Phase::Inside => Reason::Panicked,
@@ -258,11 +263,11 @@ impl Engine {
         facts
     }
 
-    /// The attempt that was entered last.
+    /// The attempt with this number, as things stand.
     #[inline]
-    pub(crate) fn attempt(&self, limits: &Limits, elapsed: Option<u64>) -> Attempt {
+    fn attempt(&self, number: u32, limits: &Limits, elapsed: Option<u64>) -> Attempt {
         Attempt::from_engine(
-            self.number,
+            number,
             limits.attempts,
             self.seed,
             self.previous,
@@ -271,8 +276,17 @@ impl Engine {
         )
     }
 
+    /// The attempt that was entered last.
+    pub(crate) fn current<B: Backoff + ?Sized>(
+        &self,
+        backoff: &B,
+        now: Option<Duration>,
+    ) -> Attempt {
+        self.attempt(self.number, &backoff.limits(), self.elapsed(now))
+    }
+
     #[inline]
-    pub(crate) fn elapsed(&self, now: Option<Duration>) -> Option<u64> {
+    fn elapsed(&self, now: Option<Duration>) -> Option<u64> {
         now.map(|now| nanos(now).saturating_sub(self.start))
     }
 }

@@ -5,6 +5,11 @@ use core::num::NonZeroU64;
 /// The golden ratio in 64 bits: odd, so that its multiples visit every number.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// From one call's seed to the next on a thread: odd too, and no multiple of [`STEP`] that a call
+/// would reach. Seeds are not mixed, since every draw is.
+#[cfg(feature = "std")]
+const NEXT_CALL: u64 = 0xD1B5_4A32_D192_ED03;
+
 /// The finaliser of `SplitMix64` (Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014): every input bit reaches every output bit.
 const fn mix(mut z: u64) -> u64 {
@@ -53,10 +58,10 @@ pub(crate) fn fresh() -> NonZeroU64 {
             0 => from_rand(),
             seed => seed,
         };
-        next.set(seed.wrapping_add(STEP));
+        next.set(seed.wrapping_add(NEXT_CALL));
         seed
     });
-    spread(taken.unwrap_or_else(|_| from_rand()))
+    NonZeroU64::new(taken.unwrap_or_else(|_| from_rand())).unwrap_or(NonZeroU64::MIN)
 }
 
 #[cold]

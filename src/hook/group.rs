@@ -83,11 +83,19 @@ impl<F: FnMut()> Drop for Finally<F> {
     }
 }
 
+/// Whether a panic unwinds just now. Without `std`, nobody can tell.
+pub(crate) fn panicking() -> bool {
+    #[cfg(feature = "std")]
+    return std::thread::panicking();
+    #[cfg(not(feature = "std"))]
+    false
+}
+
 /// Runs a hook. While a panic unwinds already, a second one would abort the process: it ends here.
 #[inline]
 pub(crate) fn contained(hook: impl FnOnce()) {
     #[cfg(feature = "std")]
-    if std::thread::panicking() {
+    if panicking() {
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(hook));
         return;
     }

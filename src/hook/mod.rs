@@ -43,7 +43,7 @@ pub use self::closures::{
 };
 pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
 pub use self::group::HookExt;
-pub(crate) use self::group::contained;
+pub(crate) use self::group::{contained, panicking};
 
 /// Watches a call, and may veto its retries.
 ///

@@ -85,20 +85,15 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
         Ok(attempts)
     }
 
-    /// Begins the next attempt, and puts the call into the hands of the loop's body.
+    /// Begins the next attempt.
     fn enter(&mut self) -> Result<Attempt, (X::Interruption, FinishFacts)> {
-        let mut call = self.call.live();
-        let entered = call.enter();
-        if entered.is_ok() {
-            call.set_phase(Phase::Between);
-        }
-        entered
+        self.call.live().enter()
     }
 
-    /// A sleep that was cut short (its future was dropped) still counts: the attempt after it is
-    /// the next one.
+    /// An attempt that was cut short counts, and so does one after a sleep that was: else a loop of
+    /// timeouts would never come to its limit.
     fn resume(&mut self) -> Option<(X::Interruption, FinishFacts)> {
-        if self.call.live().is_sleeping() { self.enter().err() } else { None }
+        if self.call.live().was_cut_short() { self.enter().err() } else { None }
     }
 
     /// The attempt that the body of the loop is making now.

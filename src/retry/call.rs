@@ -144,6 +144,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
             Ok(delay) => {
                 pass(outcome);
                 if delay > 0 {
+                    self.set_phase(Phase::Inside);
                     self.timer().sleep_blocking(from_nanos(delay));
                 }
                 ControlFlow::Continue(())
@@ -165,9 +166,15 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         self.engine.is_open()
     }
 
+    /// Whether the last attempt, or the sleep after it, was dropped before its end.
+    pub(crate) fn was_cut_short(&self) -> bool {
+        matches!(self.engine.phase, Phase::Attempting | Phase::Sleeping)
+    }
+
+    /// Whether code that is not ours was entered and never came back: it panicked.
     #[inline]
-    pub(crate) fn is_sleeping(&self) -> bool {
-        matches!(self.engine.phase, Phase::Sleeping)
+    pub(crate) fn has_panicked(&self) -> bool {
+        matches!(self.engine.phase, Phase::Inside)
     }
 
     #[inline]
@@ -177,8 +184,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
 
     /// The attempt that was begun last.
     pub(crate) fn attempt(&self) -> Attempt {
-        let limits = self.parts.source.backoff().limits();
-        self.engine.attempt(&limits, self.engine.elapsed(self.now()))
+        self.engine.current(self.parts.source.backoff(), self.now())
     }
 }
 

@@ -43,6 +43,8 @@ pin_project_lite::pin_project! {
     }
 }
 
+const OVER: &str = "a retry was polled after it had ended or panicked";
+
 /// Where [`drive`] has got to.
 pub(super) enum Progress<O> {
     /// The call ended.
@@ -67,6 +69,7 @@ where
     H: Hook<O>,
     T: Timer,
 {
+    assert!(!call.has_panicked(), "{OVER}");
     if let StateProjection::Attempting { future } = state.as_mut().project() {
         call.set_phase(Phase::Inside);
         let Poll::Ready(outcome) = future.poll(cx) else {
@@ -88,15 +91,22 @@ where
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        call.set_phase(Phase::Inside);
         let sleep = call.timer().sleep(from_nanos(delay));
         state.set(State::Sleeping { sleep });
     }
     match state.project() {
-        StateProjection::Sleeping { sleep } => ready!(sleep.poll(cx)),
+        StateProjection::Sleeping { sleep } => {
+            // A timer may panic too: tokio's does outside of tokio.
+            call.set_phase(Phase::Inside);
+            let slept = sleep.poll(cx);
+            call.set_phase(Phase::Sleeping);
+            ready!(slept);
+        }
         StateProjection::Yielding => {}
         StateProjection::Idle => call.begin(),
         StateProjection::Attempting { .. } | StateProjection::Done => {
-            panic!("a retry was polled after it had ended or panicked")
+            panic!("{OVER}")
         }
     }
     Poll::Ready(Progress::Due)
@@ -510,6 +520,7 @@ where
                 Ok(attempt) => attempt,
                 Err((interruption, facts)) => return output.interrupted(interruption, facts),
             };
+            call.set_phase(Phase::Inside);
             let outcome = operation.attempt(attempt);
             match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
                 Continue(()) => {}
@@ -550,7 +561,9 @@ where
             this.state.set(State::Done);
             match call.enter() {
                 Ok(attempt) => {
+                    call.set_phase(Phase::Inside);
                     let future = this.operation.attempt(attempt);
+                    call.set_phase(Phase::Attempting);
                     this.state.set(State::Attempting { future });
                 }
                 Err((interruption, facts)) => {
