@@ -10,6 +10,11 @@ use crate::time::{from_nanos, nanos};
 /// No clock was read: a sentinel, since an elapsed time of 584 years is none.
 const UNKNOWN: u64 = u64::MAX;
 
+/// An elapsed time that does not read as the sentinel, even where time was saturated.
+const fn known(elapsed: u64) -> u64 {
+    if elapsed == UNKNOWN { UNKNOWN - 1 } else { elapsed }
+}
+
 /// One execution of an operation, as seen by the operation, by backoffs, classifiers and hooks.
 ///
 /// It is small and `Copy`, and a pure value: two equal attempts get the same delay from the same
@@ -65,7 +70,7 @@ impl Attempt {
         elapsed: Option<u64>,
     ) -> Self {
         let elapsed = match elapsed {
-            Some(elapsed) => elapsed,
+            Some(elapsed) => known(elapsed),
             None => UNKNOWN,
         };
         Attempt { number, offset: 0, lane: 0, most, seed, previous, waited, elapsed }
@@ -102,8 +107,7 @@ impl Attempt {
     /// The same attempt, `elapsed` after the call began.
     #[must_use]
     pub const fn with_elapsed(mut self, elapsed: Duration) -> Self {
-        let elapsed = nanos(elapsed);
-        self.elapsed = if elapsed == UNKNOWN { UNKNOWN - 1 } else { elapsed };
+        self.elapsed = known(nanos(elapsed));
         self
     }
 

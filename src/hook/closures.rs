@@ -21,6 +21,15 @@ macro_rules! closure {
             }
         }
 
+        impl<F> $name<F> {
+            /// The hook that calls `function`; also in a `const`, for
+            /// [`Policy::with`](crate::Policy::with).
+            #[must_use]
+            pub const fn new(function: F) -> Self {
+                $name(function)
+            }
+        }
+
         impl<F> fmt::Debug for $name<F> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()

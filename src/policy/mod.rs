@@ -229,7 +229,8 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         self.rebuild(|classifier, hooks, timer| (classifier, (hooks, hook), timer))
     }
 
-    /// Calls `function` before each retry, with what is known without the outcome.
+    /// Calls `function` before each retry, with what is known without the outcome: a policy serves
+    /// any. A [`hook`](Policy::hook) of your own, or `.on_retry` at the call, sees the error too.
     ///
     /// ```
     /// use persevere::{Policy, immediate};
