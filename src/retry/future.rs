@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 
 use super::call::{Call, Live, Parts};
 use super::finish::{Ends, Finish, Plain, Report};
-use super::operation::{Operation, Outcome as OutcomeOf};
+use super::operation::{BlockingOperation, Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
 use crate::classify::{self, ClassifyFn, Predicate, Until};
 use crate::engine::Phase;
@@ -491,14 +491,10 @@ where
 
 impl<Op, O, S, V, H, X, R, T> Retry<Op, O, S, V, H, X, R, T>
 where
-    Op: Operation<Output = O>,
-    O: Outcome,
+    Op: Operation,
     S: Source,
-    V: Overlay<S, O>,
     H: Hook<O>,
-    X: Ends,
-    R: Finish<O, X>,
-    T: BlockingTimer,
+    T: Clock,
 {
     /// Runs the retry on this thread, blocking between attempts. For operations that make an
     /// outcome; those that make a future are awaited.
@@ -511,7 +507,15 @@ where
     /// assert_eq!(outcome, Ok(42));
     /// ```
     #[inline(always)]
-    pub fn call(self) -> R::Output {
+    pub fn call(self) -> R::Output
+    where
+        Op: BlockingOperation<O>,
+        O: Outcome,
+        V: Overlay<S, O>,
+        X: Ends,
+        R: Finish<O, X>,
+        T: BlockingTimer,
+    {
         let Retry { mut operation, mut call, mut output, .. } = self;
         let mut call = call.live();
         call.begin();
@@ -521,7 +525,7 @@ where
                 Err((interruption, facts)) => return output.interrupted(interruption, facts),
             };
             call.set_phase(Phase::Inside);
-            let outcome = operation.attempt(attempt);
+            let outcome = operation.attempt_now(attempt);
             match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
                 Continue(()) => {}
                 Break((outcome, facts)) => return output.returned(outcome, facts),

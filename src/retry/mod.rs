@@ -32,6 +32,7 @@ pub use self::finish::History;
 pub use self::finish::{Ends, Finish, Interruptible, MayInterrupt, Own, Plain, Report};
 pub use self::future::{Retry, RetryOf};
 pub use self::operation::{
-    Call, CallWith, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt, marker,
+    BlockingOperation, Call, CallWith, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt,
+    marker,
 };
 pub use self::overlay::{Ask, Errors, ForValues, Inherit, Overlay, Values};

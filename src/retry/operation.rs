@@ -19,6 +19,24 @@ pub trait Operation {
     fn attempt(&mut self, attempt: Attempt) -> Self::Output;
 }
 
+/// An operation that makes its outcome at once: every one whose output is `O`.
+#[diagnostic::on_unimplemented(
+    message = "this operation makes no outcome at once: `.await` the retry instead of `.call()`",
+    label = "not a blocking operation",
+    note = "a retry of an operation that makes a future is a future itself"
+)]
+pub trait BlockingOperation<O>: Operation {
+    /// Makes the attempt.
+    fn attempt_now(&mut self, attempt: Attempt) -> O;
+}
+
+impl<O, Op: Operation<Output = O>> BlockingOperation<O> for Op {
+    #[inline]
+    fn attempt_now(&mut self, attempt: Attempt) -> O {
+        self.attempt(attempt)
+    }
+}
+
 /// A closure without arguments as an [`Operation`].
 #[derive(Clone, Copy, Debug)]
 pub struct Call<F>(F);
