@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 
 use super::call::{Call, Live, Parts};
 use super::finish::{Ends, Finish, Plain, Report};
-use super::operation::{BlockingOperation, Operation, Outcome as OutcomeOf};
+use super::operation::{AtOnce, Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
 use crate::classify::{self, ClassifyFn, Predicate, Until};
 use crate::engine::Phase;
@@ -509,7 +509,7 @@ where
     #[inline(always)]
     pub fn call(self) -> R::Output
     where
-        Op: BlockingOperation<O>,
+        Op::Output: AtOnce<O>,
         O: Outcome,
         V: Overlay<S, O>,
         X: Ends,
@@ -525,7 +525,7 @@ where
                 Err((interruption, facts)) => return output.interrupted(interruption, facts),
             };
             call.set_phase(Phase::Inside);
-            let outcome = operation.attempt_now(attempt);
+            let outcome = operation.attempt(attempt).outcome();
             match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
                 Continue(()) => {}
                 Break((outcome, facts)) => return output.returned(outcome, facts),

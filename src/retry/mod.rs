@@ -32,7 +32,6 @@ pub use self::finish::History;
 pub use self::finish::{Ends, Finish, Interruptible, MayInterrupt, Own, Plain, Report};
 pub use self::future::{Retry, RetryOf};
 pub use self::operation::{
-    BlockingOperation, Call, CallWith, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt,
-    marker,
+    AtOnce, Call, CallWith, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt, marker,
 };
 pub use self::overlay::{Ask, Errors, ForValues, Inherit, Overlay, Values};

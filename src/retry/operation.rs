@@ -19,21 +19,21 @@ pub trait Operation {
     fn attempt(&mut self, attempt: Attempt) -> Self::Output;
 }
 
-/// An operation that makes its outcome at once: every one whose output is `O`.
+/// What an operation makes is its outcome, and no future of one: `T` for `T` and nothing else.
 #[diagnostic::on_unimplemented(
-    message = "this operation makes no outcome at once: `.await` the retry instead of `.call()`",
-    label = "not a blocking operation",
-    note = "a retry of an operation that makes a future is a future itself"
+    message = "this operation makes a future: `.await` the retry instead of `.call()`",
+    label = "an operation that is not blocking",
+    note = "the retry of an operation that makes a future is a future itself"
 )]
-pub trait BlockingOperation<O>: Operation {
-    /// Makes the attempt.
-    fn attempt_now(&mut self, attempt: Attempt) -> O;
+pub trait AtOnce<O> {
+    /// The outcome.
+    fn outcome(self) -> O;
 }
 
-impl<O, Op: Operation<Output = O>> BlockingOperation<O> for Op {
+impl<O> AtOnce<O> for O {
     #[inline]
-    fn attempt_now(&mut self, attempt: Attempt) -> O {
-        self.attempt(attempt)
+    fn outcome(self) -> O {
+        self
     }
 }
 
