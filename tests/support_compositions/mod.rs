@@ -138,6 +138,15 @@ impl Recipe {
         !self.leaves().iter().any(|leaf| matches!(leaf, Leaf::Function(_, Some(_))))
     }
 
+    /// Whether the clock has to be read for it: a closure may look at the time.
+    pub(crate) fn reads_clock(&self) -> bool {
+        match self {
+            Recipe::Leaf(leaf) => matches!(leaf, Leaf::Function(..) | Leaf::Declared(..)),
+            Recipe::With(inner, op) => matches!(op, Op::MaxElapsed(_)) || inner.reads_clock(),
+            Recipe::Then(first, _, next) => first.reads_clock() || next.reads_clock(),
+        }
+    }
+
     /// Whether [`expected`](Recipe::expected) can tell to the nanosecond.
     pub(crate) fn is_exact(&self) -> bool {
         !self.leaves().iter().any(|leaf| matches!(leaf, Leaf::DecorrelatedV2(_)))
