@@ -24,8 +24,9 @@ use persevere::time::{
     AsyncIoTimer, BlockingTimer, Clock, DefaultTimer, Pieces, Timer, TokioTimer, VirtualClock,
 };
 use persevere::{
-    Attempt, Backoff, Decision, Engine, Finite, Limits, Own, Policy, Reason, RetryExt, Verdict,
-    classify, constant, decorrelated, delays, exponential, from_fn, immediate, linear, polynomial,
+    Attempt, Backoff, Decision, DelayBounds, Engine, Finite, Limits, Own, Policy, Reason, RetryExt,
+    Verdict, classify, constant, decorrelated, delays, exponential, from_fn, immediate, linear,
+    polynomial,
 };
 
 use support::{AnyBackoff, ms, secs};
@@ -507,6 +508,29 @@ fn the_order_of_combinators_voids_no_limit() {
         let error = retry.report().call().unwrap_err();
         assert_eq!((error.reason(), error.attempts()), (Reason::Elapsed, 3), "{name}");
     }
+}
+
+/// A backoff that always has another delay is held to the limits that it names.
+#[test]
+fn a_backoff_is_held_to_its_own_limits() {
+    struct Unending;
+    impl Backoff for Unending {
+        fn delay(&self, _: &Attempt) -> Option<Duration> {
+            Some(ms(1))
+        }
+        fn bounds(&self, _: u32) -> Option<DelayBounds> {
+            Some(DelayBounds::exactly(ms(1)))
+        }
+        fn limits(&self) -> Limits {
+            immediate().max_attempts(3).limits()
+        }
+    }
+    impl Finite for Unending {}
+    let clock = VirtualClock::new();
+    let last = |attempt: Attempt| Err::<(), _>((attempt.number(), attempt.is_last()));
+    let error = last.retry_with(Unending).timer(clock.clone()).report().call().unwrap_err();
+    assert_eq!((error.reason(), error.into_error()), (Reason::Attempts, Some((3, true))));
+    assert_eq!(clock.slept().len(), 2);
 }
 
 /// Neither a classifier nor a hook nor a server gets a call past its limits, and an attempt that
