@@ -335,7 +335,25 @@ proptest! {
             call.slept.is_empty() || call.waited.saturating_add(worked) < limit,
             "{call:?}"
         );
+        // And no more than that is announced.
+        for step in backoff.schedule().take(20) {
+            prop_assert!(step.waited.min < limit && step.waited.max <= limit, "{step:?}");
+            prop_assert!(step.delay.min <= step.delay.max && step.delay.max <= limit, "{step:?}");
+        }
     }
+}
+
+#[test]
+fn a_retry_that_would_start_at_the_time_limit_is_not_slept_for() {
+    let backoff = constant(secs(1)).max_elapsed(secs(3));
+    let call = run(&backoff, Engine::new(), Duration::ZERO, 9);
+    assert_eq!((call.slept, call.end), (vec![secs(1); 2], Some(Reason::Elapsed)));
+    assert_eq!((backoff.schedule().count(), backoff.worst_case()), (2, Some(secs(2))));
+    // The time that attempts take counts: the second retry would start at three seconds.
+    let call = run(&backoff, Engine::new(), ms(500), 9);
+    assert_eq!(call.slept, [secs(1)]);
+    let jittered = constant(secs(2)).full_jitter().max_elapsed(secs(3));
+    assert_eq!(jittered.worst_case(), Some(secs(3)));
 }
 
 // ---- what is announced is what is slept ------------------------------------------------------
@@ -949,6 +967,25 @@ proptest! {
         } else {
             prop_assert!(next <= this.saturating_add(allowed), "{this} {next}");
         }
+    }
+}
+
+#[test]
+fn an_exponential_is_rounded_to_the_nearest_nanosecond() {
+    let grown = |first, factor, number| {
+        exponential(ns(first)).factor(factor).delay(&Attempt::new(number)).map(nanos)
+    };
+    for (first, factor, number) in [
+        (1, 1.5, 2),
+        (1, 1.5, 3),
+        (1, 1.5, 4),
+        (3, 0.5, 2),
+        (3, 0.5, 3),
+        (10, 1.25, 2),
+        (10, 1.75, 3),
+    ] {
+        let exact = exactly_exponential(first, factor, number - 1);
+        assert_eq!(grown(first, factor, number), Some(exact), "{first} {factor} {number}");
     }
 }
 
