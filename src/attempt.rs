@@ -44,8 +44,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt with this 1-based `number`: nothing waited, no limit, no clock, no seed.
-    /// Zero counts as 1.
+    /// The attempt with this 1-based `number`: nothing waited, no limit, no clock, in the random
+    /// stream of seed 0. Number zero counts as 1.
     #[must_use]
     pub const fn new(number: u32) -> Self {
         Attempt {
@@ -53,7 +53,7 @@ impl Attempt {
             offset: 0,
             lane: 0,
             most: None,
-            seed: 0,
+            seed: random::spread(0).get(),
             previous: 0,
             waited: 0,
             elapsed: UNKNOWN,
@@ -168,8 +168,8 @@ impl Attempt {
     /// the lane, so that asking twice gives the same number and a seeded call repeats exactly.
     ///
     /// A backoff that wraps another draws here and hands on [`Attempt::inner`], so that stacked
-    /// jitters differ. An attempt without a seed (the operation's own first one; nothing is
-    /// drawn before a failure) gives a fresh random number at every call.
+    /// jitters differ; what an operation draws is independent of its delays. Nothing is drawn for
+    /// a call before its first failure: its first attempt gives a fresh random number each time.
     #[must_use]
     #[inline]
     pub fn random(&self) -> u64 {
@@ -177,8 +177,7 @@ impl Attempt {
         random::draw(seed, self.index(), self.lane)
     }
 
-    /// The same for the built-in backoffs, which are asked when the engine has drawn a seed; an
-    /// attempt made by hand is in the stream of seed zero unless it is given another.
+    /// The same for the built-in backoffs, which are asked when the engine has drawn a seed.
     #[inline]
     pub(crate) const fn draw(&self) -> u64 {
         random::draw(self.seed, self.index(), self.lane)
@@ -212,6 +211,13 @@ impl Attempt {
         let mut inner = *self;
         inner.lane = inner.lane.wrapping_add(1);
         inner
+    }
+
+    /// The same attempt for the operation: its draws are independent of those of any backoff.
+    #[inline]
+    pub(crate) const fn for_operation(mut self) -> Self {
+        self.lane = 1 << 31;
+        self
     }
 
     /// The draw that [`Attempt::draw`] gave at the attempt before this one, if a backoff that

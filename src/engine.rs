@@ -130,7 +130,7 @@ impl Engine {
         self.number = number;
         hooks.before_attempt(&attempt);
         self.phase = Phase::Between;
-        Ok(attempt)
+        Ok(attempt.for_operation())
     }
 
     /// Decides what follows the `outcome` of the attempt that was entered last.
@@ -276,13 +276,10 @@ impl Engine {
         )
     }
 
-    /// The attempt that was entered last.
-    pub(crate) fn current<B: Backoff + ?Sized>(
-        &self,
-        backoff: &B,
-        now: Option<Duration>,
-    ) -> Attempt {
-        self.attempt(self.number, &backoff.limits(), self.elapsed(now))
+    /// The attempt that was entered last, or the next one if that was cut short.
+    pub(crate) fn current(&self, limits: &Limits) -> Attempt {
+        let cut_short = matches!(self.phase, Phase::Attempting | Phase::Sleeping);
+        self.attempt(self.number.saturating_add(cut_short.into()), limits, None)
     }
 
     #[inline]

@@ -1,6 +1,10 @@
 //! The combinators, written once: as methods of the trait for anybody's backoff, and as inherent
 //! `const` twins for the built-in ones, which win where both exist and so work in a `static`.
 
+use core::fmt;
+
+use super::{Backoff, Schedule};
+
 /// Hands the list of combinators to `$emit`, which makes methods of it.
 macro_rules! combinators {
     ($emit:ident) => {
@@ -36,7 +40,8 @@ macro_rules! combinators {
             /// retry that would start at the limit or past it is not slept for.
             ///
             /// The call began at its first poll, or at `.call()`. A running attempt is not
-            /// interrupted. The clock is read at the start of the call and after each failure.
+            /// interrupted. The clock is read at the start of the call and before and after each
+            /// attempt.
             /// [`Duration::MAX`] is no limit.
             ///
             /// ```
@@ -67,8 +72,8 @@ macro_rules! combinators {
             /// Cuts every delay down to `cap`. What is written after it may exceed the cap again:
             /// [`full_jitter`](Backoff::full_jitter) and [`equal_jitter`](Backoff::equal_jitter)
             /// do not, [`jitter`](Backoff::jitter), [`additive_jitter`](Backoff::additive_jitter)
-            /// and [`min_delay`](Backoff::min_delay) do. Written after a jitter, it heaps the
-            /// jittered delays up on the cap.
+            /// and [`min_delay`](Backoff::min_delay) do. Written after a jitter, it piles
+            /// the jittered delays up at the cap.
             ///
             /// ```
             /// use persevere::{Backoff, exponential};
@@ -222,6 +227,16 @@ macro_rules! const_methods {
 }
 pub(super) use const_methods;
 
+/// How every backoff prints: the description, and the schedule after it.
+pub(crate) fn display<B: Backoff + ?Sized>(backoff: &B, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    backoff.describe(f)?;
+    if f.alternate() {
+        write!(f, ":\n{:#}", Schedule::new(backoff))
+    } else {
+        write!(f, ": {}", Schedule::new(backoff))
+    }
+}
+
 /// What a built-in backoff has beside its implementation: the `const` twins, and `Display`, which
 /// prints the description and then the schedule.
 macro_rules! built_in {
@@ -236,11 +251,10 @@ macro_rules! built_in {
             }
         };
 
-        /// The description, and the schedule after it.
+        /// The description, and the schedule after it; `{:#}` gives the schedule line by line.
         impl<$($bound)*> core::fmt::Display for $type where $type: $crate::backoff::Backoff {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                $crate::backoff::Backoff::describe(self, f)?;
-                write!(f, ": {}", $crate::backoff::Backoff::schedule(self))
+                $crate::backoff::combinators::display(self, f)
             }
         }
     };

@@ -37,7 +37,7 @@ impl<B: Backoff> Backoff for MaxAttempts<B> {
 
     #[inline]
     fn limits(&self) -> Limits {
-        self.inner.limits().and(Limits { attempts: Some(self.attempts), ..Limits::NONE })
+        self.inner.limits().and(Limits::NONE.with_attempts(self.attempts))
     }
 
     ask_inner!(reads_clock);
@@ -86,7 +86,10 @@ impl<B: Backoff> Backoff for MaxElapsed<B> {
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.describe(f)?;
-        write!(f, ", within {:?}", from_nanos(self.limit))
+        match self.limit {
+            u64::MAX => f.write_str(", without a time limit"),
+            limit => write!(f, ", within {:?}", from_nanos(limit)),
+        }
     }
 }
 
@@ -113,15 +116,18 @@ impl<B: Backoff> Backoff for MaxRetryAfter<B> {
 
     #[inline]
     fn limits(&self) -> Limits {
-        let limit = Some(from_nanos(self.limit));
-        self.inner.limits().and(Limits { retry_after: limit, ..Limits::NONE })
+        let limit = from_nanos(self.limit);
+        self.inner.limits().and(Limits::NONE.with_retry_after(limit))
     }
 
     ask_inner!(reads_clock);
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.describe(f)?;
-        write!(f, ", Retry-After up to {:?}", from_nanos(self.limit))
+        match self.limit {
+            u64::MAX => f.write_str(", any Retry-After"),
+            limit => write!(f, ", Retry-After up to {:?}", from_nanos(limit)),
+        }
     }
 }
 
@@ -146,6 +152,13 @@ impl<B: Backoff> Backoff for Forever<B> {
     ask_inner!(bounds);
     ask_inner!(limits);
     ask_inner!(reads_clock);
+
+    /// Nothing to add up, unless there is a limit inside after all.
+    fn worst_case(&self) -> Option<Duration> {
+        let limits = self.limits();
+        limits.attempts.or(limits.elapsed.and(Some(NonZeroU32::MIN)))?;
+        self.inner.worst_case()
+    }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.describe(f)?;

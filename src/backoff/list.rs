@@ -76,8 +76,9 @@ pub struct FromIter<I> {
     delays: I,
 }
 
-/// The delays of a clonable iterator, which is cloned and walked for each delay: the nth costs n
-/// steps, so collect a long one into [`delays`]. It is [`Finite`] by itself if the iterator knows
+/// The delays of a clonable iterator, which is cloned and walked for each delay: the nth costs a
+/// clone (of a `Vec`'s iterator, an allocation) and n steps, and a whole schedule the square of its
+/// length. Collect a long one into [`delays`]. It is [`Finite`] by itself if the iterator knows
 /// its length (`ExactSizeIterator`); give others a limit.
 ///
 /// ```

@@ -76,7 +76,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::attempt::Attempt;
-use crate::time::nanos;
+use crate::time::{exact_nanos, nanos};
 
 pub use self::clamp::{MaxDelay, MinDelay};
 pub use self::constant::{Constant, constant, immediate};
@@ -93,6 +93,7 @@ pub use self::polynomial::{Polynomial, polynomial};
 pub use self::schedule::{Schedule, Step};
 pub use self::sequence::{First, Sequence};
 
+pub(crate) use self::combinators::display;
 use self::combinators::{combinators, forward, trait_methods};
 
 /// The shortest and the longest delay that may come; both included.
@@ -120,10 +121,11 @@ impl DelayBounds {
         DelayBounds { min: delay, max: delay }
     }
 
-    /// Whether `delay` lies within.
+    /// Whether `delay` lies within. 584 years and more are all the same to a retry.
     #[must_use]
     pub const fn contains(&self, delay: Duration) -> bool {
-        self.min.as_nanos() <= delay.as_nanos() && delay.as_nanos() <= self.max.as_nanos()
+        let delay = exact_nanos(delay);
+        exact_nanos(self.min) <= delay && delay <= exact_nanos(self.max)
     }
 
     /// Both ends through `f`, which must not turn their order round.
@@ -166,9 +168,29 @@ impl Limits {
     /// The longest `Retry-After` that is obeyed where nothing else is said: five minutes.
     pub const RETRY_AFTER: Duration = Duration::from_secs(300);
 
-    /// The limits of something that ends after `attempts`.
-    pub(crate) const fn of_attempts(attempts: NonZeroU32) -> Self {
-        Limits { attempts: Some(attempts), ..Limits::NONE }
+    /// These limits with one on attempts, the first included.
+    ///
+    /// ```
+    /// use persevere::Limits;
+    /// use std::num::NonZeroU32;
+    /// let three = NonZeroU32::new(3).unwrap();
+    /// assert_eq!(Limits::NONE.with_attempts(three).attempts, Some(three));
+    /// ```
+    #[must_use]
+    pub const fn with_attempts(self, attempts: NonZeroU32) -> Self {
+        Limits { attempts: Some(attempts), ..self }
+    }
+
+    /// These limits with one on the time from the start of the call.
+    #[must_use]
+    pub const fn with_elapsed(self, elapsed: Duration) -> Self {
+        Limits { elapsed: Some(elapsed), ..self }
+    }
+
+    /// These limits with one on what a server may ask for.
+    #[must_use]
+    pub const fn with_retry_after(self, retry_after: Duration) -> Self {
+        Limits { retry_after: Some(retry_after), ..self }
     }
 
     /// The tighter of both, limit by limit.
@@ -317,5 +339,28 @@ pub trait Finite: Backoff {}
 forward!(['a, B: ?Sized] &'a B);
 #[cfg(feature = "alloc")]
 forward!([B: ?Sized] alloc::boxed::Box<B>);
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 forward!([B: ?Sized] alloc::sync::Arc<B>);
+
+/// A backoff whose type is not known prints as any other.
+macro_rules! display {
+    ($($type:ty),*) => { $(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                combinators::display(self, f)
+            }
+        }
+    )* };
+}
+display!(
+    dyn Finite + '_,
+    dyn Finite + Send + '_,
+    dyn Finite + Sync + '_,
+    dyn Finite + Send + Sync + '_
+);
+display!(
+    dyn Backoff + '_,
+    dyn Backoff + Send + '_,
+    dyn Backoff + Sync + '_,
+    dyn Backoff + Send + Sync + '_
+);

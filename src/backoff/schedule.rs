@@ -24,9 +24,8 @@ pub struct Step {
 /// What a backoff will do, attempt by attempt: an iterator of [`Step`]s, made by
 /// [`Backoff::schedule`].
 ///
-/// It ends where the backoff does. Of a time limit it knows that no retry starts past it: the
-/// bounds are those of a call whose attempts take no time at all. It never ends for a backoff
-/// that is for ever; `.take(n)` then.
+/// It ends where the backoff does. It assumes attempts that take no time, so that a time limit may
+/// end a real call earlier. It never ends for a backoff that is for ever; `.take(n)` then.
 ///
 /// `Display` prints the first eight delays and the worst case; `{:#}` prints a line for each.
 ///
@@ -123,12 +122,13 @@ impl<B: Backoff> fmt::Display for Schedule<B> {
             (true, true) => f.write_str("…\n")?,
             (false, _) => {}
         }
-        let worst = Schedule::new(&self.backoff).worst_case();
+        let limited = self.backoff.limits().elapsed.is_some();
+        let worst = self.backoff.worst_case();
         let space = if f.alternate() { "" } else { " " };
         match worst {
             None => write!(f, "{space}(for ever)"),
             Some(Duration::MAX) => write!(f, "{space}(no bound in all)"),
-            Some(worst) if exact && !more => write!(f, "{space}({worst:?} in all)"),
+            Some(worst) if exact && !more && !limited => write!(f, "{space}({worst:?} in all)"),
             Some(worst) => write!(f, "{space}(at most {worst:?} in all)"),
         }
     }

@@ -19,7 +19,7 @@ impl<B> First<B> {
 
     /// Goes on with `next`, which counts its attempts from 1 again and sees only its own delays
     /// before. If the first part ends earlier, by a limit on attempts or a list, `next` takes over
-    /// there. Time limits of either part count for the whole call.
+    /// there (not after an iterator that does not know its length: it ends the call). Time limits of either part count for the whole call.
     ///
     /// ```
     /// use persevere::{Attempt, Backoff, constant, decorrelated};
@@ -52,13 +52,16 @@ impl<B: Backoff> Backoff for First<B> {
     #[inline]
     fn limits(&self) -> Limits {
         let attempts = NonZeroU32::MIN.saturating_add(self.retries);
-        self.inner.limits().and(Limits::of_attempts(attempts))
+        self.inner.limits().and(Limits::NONE.with_attempts(attempts))
     }
 
     ask_inner!(reads_clock);
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} times ", self.retries)?;
+        match self.retries {
+            1 => f.write_str("once ")?,
+            n => write!(f, "{n} times ")?,
+        }
         self.inner.describe(f)
     }
 }

@@ -76,12 +76,12 @@ pub fn is_transient_kind(kind: ErrorKind) -> bool {
 /// A predicate for errors of these kinds and no others.
 ///
 /// ```
-/// use persevere::classify::{Predicate, io};
+/// use persevere::classify::io;
 /// use std::io::{Error, ErrorKind};
 ///
 /// let missing = io::of_kind([ErrorKind::NotFound]);
-/// assert!(missing.test(&Error::from(ErrorKind::NotFound)));
-/// assert!(!missing.test(&Error::from(ErrorKind::TimedOut)));
+/// assert!(missing(&Error::from(ErrorKind::NotFound)));
+/// assert!(!missing(&Error::from(ErrorKind::TimedOut)));
 /// ```
 pub fn of_kind<K: AsRef<[ErrorKind]>>(kinds: K) -> impl Fn(&Error) -> bool {
     move |error: &Error| kinds.as_ref().contains(&error.kind())

@@ -55,8 +55,8 @@ use crate::{Attempt, Outcome};
 
 pub use self::kinds::{Kinded, Kinds, kinds};
 pub use self::mark::{ByMark, Marked, by_mark, permanent, transient, transient_after};
-pub use self::predicate::{And, Not, Or, Predicate, PredicateExt, Until, When, until, when};
-pub use self::source::{CausedBy, caused_by, find_source, sources};
+pub use self::predicate::{PredicateExt, Until, When, until, when};
+pub use self::source::{caused_by, find_source, sources};
 
 /// What an outcome means for the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,6 +168,23 @@ impl<O: Outcome> Classifier<O> for OnError {
         Some(if outcome.as_result().is_ok() { Verdict::Accept } else { Verdict::Retry })
     }
 }
+
+/// A classifier behind a pointer is the same classifier.
+macro_rules! forward {
+    ([$($lifetime:lifetime)?] $pointer:ty) => {
+        impl<$($lifetime,)? O, C: Classifier<O> + ?Sized> Classifier<O> for $pointer {
+            #[inline]
+            fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+                (**self).classify(outcome, attempt)
+            }
+        }
+    };
+}
+forward!(['a] &'a C);
+#[cfg(feature = "alloc")]
+forward!([] alloc::boxed::Box<C>);
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+forward!([] alloc::sync::Arc<C>);
 
 /// Has no opinion on anything.
 impl<O> Classifier<O> for () {

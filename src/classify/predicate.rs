@@ -5,94 +5,41 @@ use core::fmt;
 use super::{Classifier, Verdict};
 use crate::{Attempt, Outcome};
 
-/// A yes-or-no question about a `T`, pure. Every closure `Fn(&T) -> bool` is one.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no predicate over `{T}`",
-    note = "a predicate is a closure `|value: &{T}| -> bool`"
-)]
-pub trait Predicate<T: ?Sized> {
-    /// The answer for `subject`.
-    fn test(&self, subject: &T) -> bool;
-}
-
-impl<T: ?Sized, F: Fn(&T) -> bool> Predicate<T> for F {
-    #[inline]
-    fn test(&self, subject: &T) -> bool {
-        self(subject)
-    }
-}
-
-/// The algebra of predicates: `and`, `or`, `not`.
+/// The algebra of predicates, that is of closures and functions `Fn(&T) -> bool`: `and`, `or`,
+/// `not`. What comes out is a closure again, for `.when`, `.until` and wherever one is taken.
 ///
 /// ```
-/// use persevere::classify::{Predicate, PredicateExt};
+/// use persevere::classify::PredicateExt;
+/// use persevere::{RetryExt, immediate};
 ///
 /// fn server_error(status: &u16) -> bool { (500..600).contains(status) }
 /// fn not_implemented(status: &u16) -> bool { *status == 501 }
 ///
 /// let transient = server_error.and(not_implemented.not()).or(|status: &u16| *status == 429);
-/// assert!(transient.test(&503) && transient.test(&429));
-/// assert!(!transient.test(&501) && !transient.test(&404));
+/// assert!(transient(&503) && transient(&429));
+/// assert!(!transient(&501) && !transient(&404));
+///
+/// let outcome = (|| Err::<(), _>(501)).retry_with(immediate().forever()).when(transient).call();
+/// assert_eq!(outcome, Err(501));
 /// ```
-pub trait PredicateExt: Sized {
+pub trait PredicateExt<T: ?Sized>: Fn(&T) -> bool + Sized {
     /// Both say yes. The second is asked only if the first does.
-    fn and<P>(self, other: P) -> And<Self, P> {
-        And { first: self, other }
+    fn and(self, other: impl Fn(&T) -> bool) -> impl Fn(&T) -> bool {
+        move |subject: &T| self(subject) && other(subject)
     }
 
     /// One says yes. The second is asked only if the first does not.
-    fn or<P>(self, other: P) -> Or<Self, P> {
-        Or { first: self, other }
+    fn or(self, other: impl Fn(&T) -> bool) -> impl Fn(&T) -> bool {
+        move |subject: &T| self(subject) || other(subject)
     }
 
     /// The opposite.
-    fn not(self) -> Not<Self> {
-        Not { inner: self }
+    fn not(self) -> impl Fn(&T) -> bool {
+        move |subject: &T| !self(subject)
     }
 }
 
-impl<P> PredicateExt for P {}
-
-/// Two predicates that both say yes. Made by [`PredicateExt::and`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct And<A, B> {
-    first: A,
-    other: B,
-}
-
-impl<T: ?Sized, A: Predicate<T>, B: Predicate<T>> Predicate<T> for And<A, B> {
-    #[inline]
-    fn test(&self, subject: &T) -> bool {
-        self.first.test(subject) && self.other.test(subject)
-    }
-}
-
-/// Two predicates of which one says yes. Made by [`PredicateExt::or`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Or<A, B> {
-    first: A,
-    other: B,
-}
-
-impl<T: ?Sized, A: Predicate<T>, B: Predicate<T>> Predicate<T> for Or<A, B> {
-    #[inline]
-    fn test(&self, subject: &T) -> bool {
-        self.first.test(subject) || self.other.test(subject)
-    }
-}
-
-/// A predicate that says the opposite. Made by [`PredicateExt::not`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Not<P> {
-    inner: P,
-}
-
-impl<T: ?Sized, P: Predicate<T>> Predicate<T> for Not<P> {
-    #[inline]
-    fn test(&self, subject: &T) -> bool {
-        !self.inner.test(subject)
-    }
-}
+impl<T: ?Sized, P: Fn(&T) -> bool> PredicateExt<T> for P {}
 
 /// Retries the errors that a predicate approves. Made by [`when`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,15 +60,16 @@ pub struct When<P> {
 /// assert_eq!(classify(Err(404)), Some(Verdict::Stop));
 /// assert_eq!(classify(Ok(())), None);
 /// ```
+#[must_use]
 pub const fn when<P>(predicate: P) -> When<P> {
     When { predicate }
 }
 
-impl<O: Outcome, P: Predicate<O::Error>> Classifier<O> for When<P> {
+impl<O: Outcome, P: Fn(&O::Error) -> bool> Classifier<O> for When<P> {
     #[inline]
     fn classify(&self, outcome: &O, _: &Attempt) -> Option<Verdict> {
         let error = outcome.as_result().err()?;
-        Some(if self.predicate.test(error) { Verdict::Retry } else { Verdict::Stop })
+        Some(if (self.predicate)(error) { Verdict::Retry } else { Verdict::Stop })
     }
 }
 
@@ -144,15 +92,16 @@ pub struct Until<P> {
 /// assert_eq!(classify(Ok(99)), Some(Verdict::Retry));
 /// assert_eq!(classify(Err(())), None);
 /// ```
+#[must_use]
 pub const fn until<P>(predicate: P) -> Until<P> {
     Until { predicate }
 }
 
-impl<O: Outcome, P: Predicate<O::Value>> Classifier<O> for Until<P> {
+impl<O: Outcome, P: Fn(&O::Value) -> bool> Classifier<O> for Until<P> {
     #[inline]
     fn classify(&self, outcome: &O, _: &Attempt) -> Option<Verdict> {
         let value = outcome.as_result().ok()?;
-        Some(if self.predicate.test(value) { Verdict::Accept } else { Verdict::Retry })
+        Some(if (self.predicate)(value) { Verdict::Accept } else { Verdict::Retry })
     }
 }
 
@@ -166,4 +115,4 @@ macro_rules! opaque_debug {
         }
     )* };
 }
-opaque_debug!(And<A, B>, Or<A, B>, Not<P>, When<P>, Until<P>);
+opaque_debug!(When<P>, Until<P>);

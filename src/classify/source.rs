@@ -1,12 +1,7 @@
 //! Looking for the cause of an error along its `source()` chain.
 
-use core::any::type_name;
 use core::error::Error;
-use core::fmt;
 use core::iter::successors;
-use core::marker::PhantomData;
-
-use super::Predicate;
 
 /// An error and everything behind it, the outermost first.
 ///
@@ -28,29 +23,29 @@ pub fn sources<'a>(
 /// use std::io;
 ///
 /// let wrapped = io::Error::new(io::ErrorKind::Other, std::fmt::Error);
-/// assert!(find_source::<std::fmt::Error>(&wrapped).is_none(), "io errors show what is behind that");
 /// assert!(find_source::<io::Error>(&wrapped).is_some());
+/// // An `io::Error` stands for the error in it, and shows only what is behind that.
+/// assert!(find_source::<std::fmt::Error>(&wrapped).is_none());
 /// ```
 #[must_use]
 pub fn find_source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     sources(error).find_map(|error| error.downcast_ref())
 }
 
-/// A predicate over a cause somewhere in an error's chain. Made by [`caused_by`].
-pub struct CausedBy<C, P> {
-    predicate: P,
-    cause: PhantomData<fn(&C)>,
-}
-
-/// Whether any `C` in the chain of an error, the error itself included, satisfies `predicate`: the
-/// error that knows whether it is worth a retry is often wrapped in others.
+/// A predicate over errors: whether any `C` in the chain of one, the error itself included,
+/// satisfies `predicate`. The error that knows whether it is worth a retry is often wrapped in
+/// others.
+///
+/// A boxed error (`Box<dyn Error>`, `anyhow::Error`) is no `Error` itself; ask what is in it, with
+/// `.when(|error| find_source::<C>(&**error).is_some_and(..))`.
 ///
 /// ```
-/// use persevere::classify::{Predicate, caused_by};
-/// use std::{error::Error, fmt, io};
+/// use persevere::{RetryExt, immediate};
+/// use persevere::classify::{caused_by, io};
+/// use std::{error::Error, fmt};
 ///
 /// #[derive(Debug)]
-/// struct FetchError(io::Error);
+/// struct FetchError(std::io::Error);
 /// impl fmt::Display for FetchError {
 ///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("fetch failed") }
 /// }
@@ -58,32 +53,17 @@ pub struct CausedBy<C, P> {
 ///     fn source(&self) -> Option<&(dyn Error + 'static)> { Some(&self.0) }
 /// }
 ///
-/// let reset = caused_by(|cause: &io::Error| cause.kind() == io::ErrorKind::ConnectionReset);
-/// assert!(reset.test(&FetchError(io::ErrorKind::ConnectionReset.into())));
-/// assert!(!reset.test(&FetchError(io::ErrorKind::NotFound.into())));
+/// let mut calls = 0;
+/// let outcome = (|| { calls += 1; Err::<(), _>(FetchError(std::io::ErrorKind::NotFound.into())) })
+///     .retry_with(immediate().max_attempts(5))
+///     .when(caused_by(io::is_transient))
+///     .call();
+/// assert!(outcome.is_err() && calls == 1);
 /// ```
-pub const fn caused_by<C: Error + 'static, P: Predicate<C>>(predicate: P) -> CausedBy<C, P> {
-    CausedBy { predicate, cause: PhantomData }
-}
-
-impl<E: Error + 'static, C: Error + 'static, P: Predicate<C>> Predicate<E> for CausedBy<C, P> {
-    fn test(&self, error: &E) -> bool {
-        sources(error)
-            .filter_map(|error| error.downcast_ref())
-            .any(|cause| self.predicate.test(cause))
-    }
-}
-
-impl<C, P: Clone> Clone for CausedBy<C, P> {
-    fn clone(&self) -> Self {
-        CausedBy { predicate: self.predicate.clone(), cause: PhantomData }
-    }
-}
-
-impl<C, P: Copy> Copy for CausedBy<C, P> {}
-
-impl<C, P> fmt::Debug for CausedBy<C, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CausedBy<{}>", type_name::<C>())
-    }
+pub fn caused_by<E, C>(predicate: impl Fn(&C) -> bool) -> impl Fn(&E) -> bool
+where
+    E: Error + 'static,
+    C: Error + 'static,
+{
+    move |error: &E| sources(error).filter_map(|error| error.downcast_ref()).any(&predicate)
 }

@@ -102,6 +102,98 @@ pub(crate) fn contained(hook: impl FnOnce()) {
     hook();
 }
 
+/// More than two are pairs within pairs.
+macro_rules! tuple {
+    ($first:ident $($rest:ident)+) => {
+        #[allow(non_snake_case, reason = "a variable is called as its type")]
+        impl<O, $first: Hook<O>, $($rest: Hook<O>),+> Hook<O> for ($first, $($rest),+) {
+            #[inline]
+            fn reads_clock(&self) -> bool {
+                let ($first, $($rest),+) = self;
+                $first.reads_clock() $(|| $rest.reads_clock())+
+            }
+            #[inline]
+            fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+                let ($first, $($rest),+) = self;
+                Hook::<O>::allow_attempt(&mut nested!($first $($rest)+), attempt)
+            }
+            #[inline]
+            fn before_attempt(&mut self, attempt: &Attempt) {
+                let ($first, $($rest),+) = self;
+                Hook::<O>::before_attempt(&mut nested!($first $($rest)+), attempt);
+            }
+            #[inline]
+            fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+                let ($first, $($rest),+) = self;
+                nested!($first $($rest)+).after_attempt(event);
+            }
+            #[inline]
+            fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+                let ($first, $($rest),+) = self;
+                nested!($first $($rest)+).allow_retry(event)
+            }
+            #[inline]
+            fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
+                let ($first, $($rest),+) = self;
+                nested!($first $($rest)+).before_retry(event);
+            }
+            #[inline]
+            fn finish(&mut self, event: &FinishEvent<'_, O>) {
+                let ($first, $($rest),+) = self;
+                nested!($first $($rest)+).finish(event);
+            }
+        }
+    };
+}
+macro_rules! nested {
+    ($last:ident) => { $last };
+    ($first:ident $($rest:ident)+) => { ($first, nested!($($rest)+)) };
+}
+tuple!(A B C);
+tuple!(A B C D);
+tuple!(A B C D E);
+tuple!(A B C D E F);
+
+/// Perhaps a hook: `.hook(verbose.then(|| Log))`.
+impl<O, H: Hook<O>> Hook<O> for Option<H> {
+    #[inline]
+    fn reads_clock(&self) -> bool {
+        self.as_ref().is_some_and(Hook::reads_clock)
+    }
+    #[inline]
+    fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+        self.as_mut().map_or(ControlFlow::Continue(()), |hook| hook.allow_attempt(attempt))
+    }
+    #[inline]
+    fn before_attempt(&mut self, attempt: &Attempt) {
+        if let Some(hook) = self {
+            hook.before_attempt(attempt);
+        }
+    }
+    #[inline]
+    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+        if let Some(hook) = self {
+            hook.after_attempt(event);
+        }
+    }
+    #[inline]
+    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+        self.as_mut().map_or(ControlFlow::Continue(()), |hook| hook.allow_retry(event))
+    }
+    #[inline]
+    fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
+        if let Some(hook) = self {
+            hook.before_retry(event);
+        }
+    }
+    #[inline]
+    fn finish(&mut self, event: &FinishEvent<'_, O>) {
+        if let Some(hook) = self {
+            hook.finish(event);
+        }
+    }
+}
+
 /// Hooks behind something: asked where they are.
 macro_rules! forward {
     ($([$($g:tt)*] $type:ty),*) => { $(

@@ -39,7 +39,7 @@ use crate::retry::{
 use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
 use crate::{Attempt, Classifier, Interrupted, Outcome, Verdict};
 
-pub use self::source::{Held, IntoPolicy, Source};
+pub use self::source::{Held, IntoPolicy, PolicyParts, Source};
 
 /// Everything about a retry but the operation: a backoff, a classifier, hooks, a timer. It is
 /// immutable and has no state of its own, so one value (a `static`, a field, an `Arc`) serves any
@@ -368,7 +368,7 @@ impl<B: Backoff, C, H: Clone, X: Ends, T: Clock + Clone> Policy<B, C, H, X, T> {
     }
 }
 
-impl<B: Backoff, C, H: Clone, T: Timer + Clone> Policy<B, C, H, Own, T> {
+impl<B: Backoff, C, H: Clone, X: Ends, T: Timer + Clone> Policy<B, C, H, X, T> {
     /// Runs an asynchronous operation, which may borrow `&mut` from around it: the async closure
     /// is lent anew for each attempt.
     ///
@@ -394,13 +394,17 @@ impl<B: Backoff, C, H: Clone, T: Timer + Clone> Policy<B, C, H, Own, T> {
         O: Outcome,
         C: Classifier<O>,
         H: Hook<O>,
+        Plain: Finish<O, X, Output = O>,
     {
-        let mut attempts = self.start();
+        let (mut attempts, mut attempt) = match Attempts::begin(self) {
+            Ok(begun) => begun,
+            Err((interruption, facts)) => return Plain.interrupted(interruption, facts),
+        };
         loop {
-            let attempt = attempts.current();
             if let Break(outcome) = attempts.attempt(operation(attempt)).await {
                 return outcome;
             }
+            attempt = attempts.current();
         }
     }
 
@@ -430,10 +434,13 @@ impl<B: Backoff, C, H: Clone, T: Timer + Clone> Policy<B, C, H, Own, T> {
         O: Outcome,
         C: Classifier<O>,
         H: Hook<O>,
+        Plain: Finish<O, X, Output = O>,
     {
-        let mut attempts = self.start();
+        let (mut attempts, mut attempt) = match Attempts::begin(self) {
+            Ok(begun) => begun,
+            Err((interruption, facts)) => return (state, Plain.interrupted(interruption, facts)),
+        };
         loop {
-            let attempt = attempts.current();
             let mut kept = None;
             let future = operation(state, attempt);
             let outcome = attempts.attempt(async {
@@ -447,6 +454,7 @@ impl<B: Backoff, C, H: Clone, T: Timer + Clone> Policy<B, C, H, Own, T> {
                 (_, Some(next)) => state = next,
                 (_, None) => unreachable!("an attempt that was decided on has ended"),
             }
+            attempt = attempts.current();
         }
     }
 }
@@ -454,8 +462,7 @@ impl<B: Backoff, C, H: Clone, T: Timer + Clone> Policy<B, C, H, Own, T> {
 /// The backoff's description and schedule.
 impl<B: Backoff, C, H, X, T> fmt::Display for Policy<B, C, H, X, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.backoff.describe(f)?;
-        write!(f, ": {}", self.schedule())
+        crate::backoff::display(&self.backoff, f)
     }
 }
 

@@ -45,8 +45,36 @@ pub trait IntoPolicy {
     /// The timer of the call.
     type Timer;
 
-    /// Takes what one call needs: source, hooks, timer, and the seed if there is one.
-    fn into_parts(self) -> (Self::Source, Self::Hooks, Self::Timer, Option<u64>);
+    /// Takes what one call needs.
+    fn into_parts(self) -> PolicyParts<Self::Source, Self::Hooks, Self::Timer>;
+}
+
+/// What one call takes from a policy.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PolicyParts<S, H, T> {
+    /// Where the call finds backoff and classifier.
+    pub source: S,
+    /// The hooks of the call.
+    pub hooks: H,
+    /// The timer of the call.
+    pub timer: T,
+    /// The seed of the call's random stream; `None` draws one.
+    pub seed: Option<u64>,
+}
+
+impl<S, H, T> PolicyParts<S, H, T> {
+    /// These parts, and no seed.
+    #[must_use]
+    pub const fn new(source: S, hooks: H, timer: T) -> Self {
+        PolicyParts { source, hooks, timer, seed: None }
+    }
+
+    /// The same with a seed, or without.
+    #[must_use]
+    pub fn with_seed(self, seed: Option<u64>) -> Self {
+        PolicyParts { seed, ..self }
+    }
 }
 
 /// A policy's backoff and classifier by value.
@@ -63,8 +91,8 @@ impl<B: Finite> IntoPolicy for B {
     type Timer = DefaultTimer;
 
     #[inline]
-    fn into_parts(self) -> (Self::Source, (), DefaultTimer, Option<u64>) {
-        (Held { backoff: self, classifier: OnError }, (), DefaultTimer, None)
+    fn into_parts(self) -> PolicyParts<Self::Source, (), DefaultTimer> {
+        PolicyParts::new(Held { backoff: self, classifier: OnError }, (), DefaultTimer)
     }
 }
 
@@ -75,9 +103,9 @@ impl<B: Backoff, C, H, X: Ends, T> IntoPolicy for Policy<B, C, H, X, T> {
     type Timer = T;
 
     #[inline]
-    fn into_parts(self) -> (Self::Source, H, T, Option<u64>) {
+    fn into_parts(self) -> PolicyParts<Self::Source, H, T> {
         let held = Held { backoff: self.backoff, classifier: self.classifier };
-        (held, self.hooks, self.timer, self.seed)
+        PolicyParts::new(held, self.hooks, self.timer).with_seed(self.seed)
     }
 }
 
@@ -91,9 +119,9 @@ macro_rules! shared {
             type Timer = T;
 
             #[inline]
-            fn into_parts(self) -> (Self, H, T, Option<u64>) {
+            fn into_parts(self) -> PolicyParts<Self, H, T> {
                 let (hooks, timer, seed) = (self.hooks.clone(), self.timer.clone(), self.seed);
-                (self, hooks, timer, seed)
+                PolicyParts::new(self, hooks, timer).with_seed(seed)
             }
         }
 
@@ -126,5 +154,5 @@ macro_rules! source {
 
 source!([B, C] Held<B, C>);
 shared!(['a] &'a Policy<B, C, H, X, T>);
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 shared!([] alloc::sync::Arc<Policy<B, C, H, X, T>>);

@@ -7,9 +7,9 @@ use core::ops::ControlFlow::{self, Break, Continue};
 use core::pin::Pin;
 use core::task::{self, Context, Poll};
 
-use super::call::{Call, Parts};
+use super::call::Call;
 use super::finish::{Ends, Finish, Own, Plain};
-use super::future::{Progress, State, StateProjection, drive};
+use super::future::{OVER, Progress, State, StateProjection, drive};
 use super::overlay::Inherit;
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
@@ -73,51 +73,63 @@ pub struct Attempts<O, S: Source, H: Hook<O>, X, T: Clock> {
 }
 
 impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
-    fn begin<P>(policy: P) -> Result<Self, (X::Interruption, FinishFacts)>
+    pub(crate) fn begin<P>(policy: P) -> Result<(Self, Attempt), (X::Interruption, FinishFacts)>
     where
         P: IntoPolicy<Source = S, Hooks = H, Ends = X, Timer = T>,
     {
-        let (source, hooks, timer, seed) = policy.into_parts();
-        let call = Call::new(Parts { source, overlay: Inherit, hooks, timer }, seed);
-        let mut attempts = Attempts { call };
-        attempts.call.live().begin();
-        attempts.enter()?;
-        Ok(attempts)
+        let mut attempts = Attempts { call: Call::of(policy.into_parts()) };
+        let mut call = attempts.call.live();
+        let now = call.begin();
+        let attempt = call.enter(now)?;
+        Ok((attempts, attempt))
     }
 
     /// Begins the next attempt.
     fn enter(&mut self) -> Result<Attempt, (X::Interruption, FinishFacts)> {
-        self.call.live().enter()
+        let mut call = self.call.live();
+        let now = call.now();
+        call.enter(now)
     }
 
-    /// An attempt that was cut short counts, and so does one after a sleep that was: else a loop of
-    /// timeouts would never come to its limit.
+    /// What was cut short counts as an attempt; what panicked ends the call.
     fn resume(&mut self) -> Option<(X::Interruption, FinishFacts)> {
-        if self.call.live().was_cut_short() { self.enter().err() } else { None }
+        let call = self.call.live();
+        if call.was_cut_short() {
+            return self.enter().err();
+        }
+        if call.has_panicked() {
+            self.call.abandon();
+        }
+        None
     }
 
-    /// The attempt that the body of the loop is making now.
+    /// The attempt that the body of the loop is making now. It knows no
+    /// [elapsed](Attempt::elapsed) time.
     #[must_use]
-    pub fn current(&mut self) -> Attempt {
-        self.call.live().attempt()
+    pub fn current(&self) -> Attempt {
+        self.call.attempt()
     }
 
     /// The number of that attempt: 1 for the first.
     #[must_use]
-    pub fn number(&mut self) -> u32 {
+    pub fn number(&self) -> u32 {
         self.current().number()
     }
 
     /// Whether the limit on attempts allows no further one.
     #[must_use]
-    pub fn is_last(&mut self) -> bool {
+    pub fn is_last(&self) -> bool {
         self.current().is_last()
     }
 
     /// Makes one attempt by driving `future`, decides, and sleeps if another is to come.
     ///
-    /// `Break(outcome)` leaves the loop with the operation's own outcome, good or bad. Dropping the
-    /// future cancels the attempt or the sleep; the loop may go on with another.
+    /// `Break(outcome)` leaves the loop with the operation's own outcome, good or bad.
+    ///
+    /// Dropping the future cancels the attempt, which counts, or the sleep; the loop may go on with
+    /// another. An attempt without an outcome cannot be given up on, so a loop that cancels each of
+    /// its attempts never ends. Put a timeout *inside* the attempt, where it makes an outcome:
+    /// `attempts.attempt(async { timeout(limit, work).await.unwrap_or(Err(TooSlow)) })`.
     pub fn attempt<F>(&mut self, future: F) -> Checked<'_, F, O, S, H, X, T>
     where
         F: Future<Output = O>,
@@ -212,7 +224,7 @@ impl<O, S: Source, H: Hook<O>, T: Clock> Attempts<O, S, H, Own, T> {
     where
         P: IntoPolicy<Source = S, Hooks = H, Ends = Own, Timer = T>,
     {
-        let Ok(attempts) = Self::begin(policy);
+        let Ok((attempts, _)) = Self::begin(policy);
         attempts
     }
 }
@@ -226,7 +238,10 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     where
         P: IntoPolicy<Source = S, Hooks = H, Ends = X, Timer = T>,
     {
-        Self::begin(policy).map_err(|(interruption, _)| interruption.into())
+        match Self::begin(policy) {
+            Ok((attempts, _)) => Ok(attempts),
+            Err((interruption, _)) => Err(interruption.into()),
+        }
     }
 }
 
@@ -353,14 +368,14 @@ where
             // The call has ended before: what is tried now is nobody's retry.
             return match this.state.as_mut().project() {
                 StateProjection::Attempting { future } => future.poll(cx).map(Break),
-                _ => Poll::Pending,
+                _ => panic!("{OVER}"),
             };
         }
         match task::ready!(drive(this.state.as_mut(), &mut call, drop, cx)) {
             Progress::Ended(outcome, _) => Poll::Ready(Break(outcome)),
-            Progress::Due => {
+            Progress::Due(now) => {
                 this.state.set(State::Done);
-                Poll::Ready(match this.attempts.enter() {
+                Poll::Ready(match this.attempts.call.live().enter(now) {
                     Ok(_) => Continue(()),
                     Err((interruption, facts)) => Break(Plain.interrupted(interruption, facts)),
                 })

@@ -7,10 +7,10 @@ use core::ops::ControlFlow;
 use core::time::Duration;
 
 use super::finish::Ends;
-use super::overlay::{Both, Overlay};
+use super::overlay::{Both, Inherit, Overlay};
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
-use crate::policy::Source;
+use crate::policy::{PolicyParts, Source};
 use crate::time::{BlockingTimer, Clock, from_nanos};
 use crate::{Attempt, Backoff, Engine, Hook, Outcome, Reason};
 
@@ -34,15 +34,6 @@ pub(crate) struct Call<O, S: Source, V, H: Hook<O>, X, T: Clock> {
 }
 
 impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
-    #[inline]
-    pub(crate) fn new(parts: Parts<S, V, H, T>, seed: Option<u64>) -> Self {
-        let engine = match seed {
-            Some(seed) => Engine::new().with_seed(seed),
-            None => Engine::new(),
-        };
-        Call { engine, parts: Some(parts), types: PhantomData }
-    }
-
     /// The same call with other parts, before it began.
     #[inline]
     pub(crate) fn rebuild<V2, H2: Hook<O>, T2: Clock>(
@@ -69,12 +60,35 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
 }
 
 impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
+    /// The attempt that is being made, or the next one if the last was cut short. What it knows of
+    /// the time is no news: the clock is not read for it.
+    pub(crate) fn attempt(&self) -> Attempt {
+        match &self.parts {
+            Some(parts) => self.engine.current(&parts.source.backoff().limits()),
+            None => unreachable!("a call that was rebuilt into another is not used again"),
+        }
+    }
+
     /// Tells the hooks of an end that nobody decided.
     #[cold]
-    fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         let live = self.live();
         let now = live.now();
         live.engine.abandon(&mut live.parts.hooks, now);
+    }
+}
+
+impl<O, S: Source, H: Hook<O>, X, T: Clock> Call<O, S, Inherit, H, X, T> {
+    /// A call that has not begun.
+    #[inline]
+    pub(crate) fn of(policy: PolicyParts<S, H, T>) -> Self {
+        let PolicyParts { source, hooks, timer, seed } = policy;
+        let engine = match seed {
+            Some(seed) => Engine::new().with_seed(seed),
+            None => Engine::new(),
+        };
+        let parts = Parts { source, overlay: Inherit, hooks, timer };
+        Call { engine, parts: Some(parts), types: PhantomData }
     }
 }
 
@@ -88,7 +102,7 @@ pub(crate) struct Live<'a, O, S, V, H, X, T> {
 impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     /// The time, if anything in this call looks at it.
     #[inline]
-    fn now(&self) -> Option<Duration> {
+    pub(crate) fn now(&self) -> Option<Duration> {
         let read = self.parts.source.backoff().reads_clock() || self.parts.hooks.reads_clock();
         read.then(|| self.parts.timer.now())
     }
@@ -98,19 +112,24 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         &self.parts.timer
     }
 
-    /// Begins the call: its clock starts here.
+    /// Begins the call: its clock starts here. The time is that of the first attempt too.
     #[inline]
-    pub(crate) fn begin(&mut self) {
-        self.engine.begin(self.now());
+    pub(crate) fn begin(&mut self) -> Option<Duration> {
+        let now = self.now();
+        self.engine.begin(now);
+        now
     }
 
     /// Begins an attempt.
     #[inline]
-    pub(crate) fn enter(&mut self) -> Result<Attempt, (X::Interruption, FinishFacts)>
+    pub(crate) fn enter(
+        &mut self,
+        now: Option<Duration>,
+    ) -> Result<Attempt, (X::Interruption, FinishFacts)>
     where
         X: Ends,
     {
-        let (now, parts) = (self.now(), &mut *self.parts);
+        let parts = &mut *self.parts;
         self.engine.enter::<O, X, _, _>(parts.source.backoff(), &mut parts.hooks, now)
     }
 
@@ -180,11 +199,6 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     #[inline]
     pub(crate) fn set_phase(&mut self, phase: Phase) {
         self.engine.phase = phase;
-    }
-
-    /// The attempt that was begun last.
-    pub(crate) fn attempt(&self) -> Attempt {
-        self.engine.current(self.parts.source.backoff(), self.now())
     }
 }
 

@@ -7,7 +7,9 @@ use crate::hook::FinishFacts;
 use crate::{Absent, Interrupted, Outcome, RetryError};
 
 /// Says by type whether a policy may end a call that has no outcome of its own.
-pub trait Ends {
+///
+/// It is implemented by [`Own`] and [`MayInterrupt`] and cannot be by others.
+pub trait Ends: sealed::Sealed {
     /// What such an end is: [`Interrupted`], or nothing that could be.
     type Interruption: Into<Interrupted>;
 
@@ -16,6 +18,13 @@ pub trait Ends {
 
     /// The interruption, if there can be one.
     fn interruption(interrupted: Interrupted) -> Option<Self::Interruption>;
+}
+
+mod sealed {
+    /// Keeps [`Ends`](super::Ends) to the two that the engine knows.
+    pub trait Sealed {}
+    impl Sealed for super::Own {}
+    impl Sealed for super::MayInterrupt {}
 }
 
 /// Every call ends with an outcome of its own operation. What a policy is unless a
@@ -141,11 +150,25 @@ impl<O: Interruptible> Finish<O, MayInterrupt> for Plain {
 }
 
 /// The value, or a [`RetryError`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Report;
+#[derive(Clone, Debug)]
+pub struct Report<E> {
+    /// The last error that was retried: what a call has to show that is interrupted after it.
+    last: Option<E>,
+}
 
-impl<O: Outcome, X: Ends> Finish<O, X> for Report {
+impl<E> Report<E> {
+    pub(super) const fn new() -> Self {
+        Report { last: None }
+    }
+}
+
+impl<O: Outcome, X: Ends> Finish<O, X> for Report<O::Error> {
     type Output = Result<O::Value, RetryError<O::Error>>;
+
+    #[inline]
+    fn pass(&mut self, outcome: O) {
+        self.last = outcome.into_result().err();
+    }
 
     fn returned(&mut self, outcome: O, facts: FinishFacts) -> Self::Output {
         match outcome.into_result() {
@@ -156,7 +179,7 @@ impl<O: Outcome, X: Ends> Finish<O, X> for Report {
     }
 
     fn interrupted(&mut self, interruption: X::Interruption, facts: FinishFacts) -> Self::Output {
-        Err(RetryError::new(facts, None, Some(interruption.into())))
+        Err(RetryError::new(facts, self.last.take(), Some(interruption.into())))
     }
 }
 
@@ -190,13 +213,14 @@ impl<O: Outcome, X: Ends> Finish<O, X> for History<O::Error> {
 
     fn returned(&mut self, outcome: O, facts: FinishFacts) -> Self::Output {
         let history = core::mem::take(&mut self.errors).into();
-        Finish::<O, X>::returned(&mut Report, outcome, facts)
+        Finish::<O, X>::returned(&mut Report::new(), outcome, facts)
             .map_err(|error| error.with_history(history))
     }
 
     fn interrupted(&mut self, interruption: X::Interruption, facts: FinishFacts) -> Self::Output {
+        let last = self.errors.pop_back();
         let history = core::mem::take(&mut self.errors).into();
-        Finish::<O, X>::interrupted(&mut Report, interruption, facts)
+        Finish::<O, X>::interrupted(&mut Report { last }, interruption, facts)
             .map_err(|error| error.with_history(history))
     }
 }

@@ -5,12 +5,13 @@ use core::future::Future;
 use core::ops::ControlFlow::{Break, Continue};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
 use super::call::{Call, Live, Parts};
 use super::finish::{Ends, Finish, Plain, Report};
 use super::operation::{AtOnce, Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
-use crate::classify::{self, ClassifyFn, Predicate, Until};
+use crate::classify::{self, ClassifyFn, Until};
 use crate::engine::Phase;
 use crate::hook::{
     FinishEvent, FinishFacts, OnAttempt, OnFinish, OnGiveUp, OnRetry, OnSuccess, RetryEvent, Timed,
@@ -43,14 +44,14 @@ pin_project_lite::pin_project! {
     }
 }
 
-const OVER: &str = "a retry was polled after it had ended or panicked";
+pub(super) const OVER: &str = "a retry was polled after it had ended or panicked";
 
 /// Where [`drive`] has got to.
 pub(super) enum Progress<O> {
     /// The call ended.
     Ended(O, FinishFacts),
-    /// Another attempt is due.
-    Due,
+    /// Another attempt is due, at this time.
+    Due(Option<Duration>),
 }
 
 /// Polls an attempt, decides, and polls the sleep: the part that the future and the loop share.
@@ -104,12 +105,12 @@ where
             ready!(slept);
         }
         StateProjection::Yielding => {}
-        StateProjection::Idle => call.begin(),
+        StateProjection::Idle => return Poll::Ready(Progress::Due(call.begin())),
         StateProjection::Attempting { .. } | StateProjection::Done => {
             panic!("{OVER}")
         }
     }
-    Poll::Ready(Progress::Due)
+    Poll::Ready(Progress::Due(call.now()))
 }
 
 pin_project_lite::pin_project! {
@@ -179,8 +180,9 @@ where
 
     /// Retries the errors for which `predicate` says yes, and stops at all others.
     ///
-    /// It speaks for every error, so the policy is not asked about errors, nor is an earlier
-    /// `.when`: join two questions with `&&`. Values are as they were.
+    /// It speaks for every error, so nobody who was there before is asked about errors: neither the
+    /// policy nor an earlier `.when` (join two questions with `&&`) nor an earlier `.classify`. If
+    /// that one reads a `Retry-After`, write it behind `.when`. Values are as they were.
     ///
     /// ```
     /// use persevere::{RetryExt, immediate};
@@ -217,7 +219,7 @@ where
     pub fn until<P>(self, predicate: P) -> Retry<Op, O, S, Ask<Until<P>, V>, H, X, R, T>
     where
         O: Outcome,
-        P: Fn(&O::Value) -> bool + Predicate<O::Value>,
+        P: Fn(&O::Value) -> bool,
     {
         self.ask(classify::until(predicate))
     }
@@ -433,6 +435,7 @@ where
 impl<Op, O, S, V, H, X, T> Retry<Op, O, S, V, H, X, Plain, T>
 where
     Op: Operation,
+    O: Outcome,
     S: Source,
     H: Hook<O>,
     T: Clock,
@@ -440,7 +443,9 @@ where
     /// Turns the output into `Result<T, RetryError<E>>`: why the call ended, attempts, times, and
     /// the last error as the [source](core::error::Error::source). The clock is read for it.
     ///
-    /// A value that the classifier did not accept in the end is an error here.
+    /// A value that the classifier did not accept in the end is an error here, without the value;
+    /// [`on_give_up`](Retry::on_give_up) can look at it. An error that the classifier accepted is
+    /// an error here too, with the reason [`Succeeded`](crate::Reason::Succeeded).
     ///
     /// ```
     /// use persevere::{Reason, RetryExt, immediate};
@@ -453,13 +458,13 @@ where
     /// assert_eq!(error.into_error(), Some("busy"));
     /// ```
     #[inline]
-    pub fn report(self) -> Retry<Op, O, S, V, (H, Timed), X, Report, T> {
-        self.hook(Timed).rebuild(|_| Report, |parts| parts)
+    pub fn report(self) -> Retry<Op, O, S, V, (H, Timed), X, Report<O::Error>, T> {
+        self.hook(Timed).rebuild(|_| Report::new(), |parts| parts)
     }
 }
 
 #[cfg(feature = "alloc")]
-impl<Op, O, S, V, H, X, T> Retry<Op, O, S, V, H, X, Report, T>
+impl<Op, O, S, V, H, X, T> Retry<Op, O, S, V, H, X, Report<O::Error>, T>
 where
     Op: Operation,
     O: Outcome,
@@ -518,16 +523,16 @@ where
     {
         let Retry { mut operation, mut call, mut output, .. } = self;
         let mut call = call.live();
-        call.begin();
+        let mut now = call.begin();
         loop {
-            let attempt = match call.enter() {
+            let attempt = match call.enter(now) {
                 Ok(attempt) => attempt,
                 Err((interruption, facts)) => return output.interrupted(interruption, facts),
             };
             call.set_phase(Phase::Inside);
             let outcome = operation.attempt(attempt).outcome();
             match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
-                Continue(()) => {}
+                Continue(()) => now = call.now(),
                 Break((outcome, facts)) => return output.returned(outcome, facts),
             }
         }
@@ -555,15 +560,15 @@ where
         let (mut call, output) = (this.call.live(), this.output);
         loop {
             let pass = |outcome| output.pass(outcome);
-            match ready!(drive(this.state.as_mut(), &mut call, pass, cx)) {
+            let now = match ready!(drive(this.state.as_mut(), &mut call, pass, cx)) {
                 Progress::Ended(outcome, facts) => {
                     return Poll::Ready(output.returned(outcome, facts));
                 }
-                Progress::Due => {}
-            }
+                Progress::Due(now) => now,
+            };
             // If the operation panics now, it is not called again.
             this.state.set(State::Done);
-            match call.enter() {
+            match call.enter(now) {
                 Ok(attempt) => {
                     call.set_phase(Phase::Inside);
                     let future = this.operation.attempt(attempt);

@@ -2,10 +2,9 @@
 
 use core::future::Future;
 
-use super::call::{Call as Session, Parts};
+use super::call::Call as Session;
 use super::finish::Plain;
 use super::future::{Retry, RetryOf};
-use super::overlay::Inherit;
 use crate::policy::IntoPolicy;
 use crate::time::Clock;
 use crate::{Attempt, Hook, Outcome as IsOutcome};
@@ -160,9 +159,7 @@ pub trait RetryExt<M>: Sized {
         <Self::Operation as Operation>::Output: Produces<K>,
         P::Hooks: Hook<Outcome<Self::Operation, K>>,
     {
-        let (source, hooks, timer, seed) = policy.into_parts();
-        let session = Session::new(Parts { source, overlay: Inherit, hooks, timer }, seed);
-        Retry::new(self.into_operation(), session, Plain)
+        Retry::new(self.into_operation(), Session::of(policy.into_parts()), Plain)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::classify::{Predicate, When};
+use crate::classify::When;
 use crate::policy::Source;
 use crate::{Attempt, Classifier, Outcome, Verdict};
 
@@ -15,9 +15,9 @@ pub trait Overlay<S, O> {
 
 /// What is left of an overlay once errors are spoken for: the question about values.
 pub trait ForValues {
-    /// That.
+    /// The overlay that is asked about values only.
     type Values;
-    /// Makes it.
+    /// Drops what would be asked about errors only.
     fn for_values(self) -> Self::Values;
 }
 
@@ -89,7 +89,7 @@ pub struct Errors<P, V> {
     pub(super) values: V,
 }
 
-impl<S, O: Outcome, P: Predicate<O::Error>, V: Overlay<S, O>> Overlay<S, O> for Errors<P, V> {
+impl<S, O: Outcome, P: Fn(&O::Error) -> bool, V: Overlay<S, O>> Overlay<S, O> for Errors<P, V> {
     #[inline]
     fn verdict(&self, source: &S, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
         match self.errors.classify(outcome, attempt) {

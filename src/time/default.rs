@@ -52,6 +52,7 @@ pub(super) use real::since_first_read;
 #[cfg(feature = "futures-timer")]
 mod awaiting {
     use super::{DefaultTimer, Duration};
+    #[cfg(not(all(target_family = "wasm", feature = "wasm")))]
     use crate::time::Timer;
 
     /// `Instant + Duration::MAX` panics inside `futures-timer`.

@@ -99,24 +99,32 @@ pub trait BlockingTimer: Clock {
     fn sleep_blocking(&self, duration: Duration);
 }
 
-impl<C: Clock + ?Sized> Clock for &C {
-    type Sleep = C::Sleep;
-    fn now(&self) -> Duration {
-        (**self).now()
-    }
-}
+/// A timer behind a pointer tells the same time.
+macro_rules! forward {
+    ([$($lifetime:lifetime)?] $pointer:ty) => {
+        impl<$($lifetime,)? T: Clock + ?Sized> Clock for $pointer {
+            type Sleep = T::Sleep;
+            fn now(&self) -> Duration {
+                (**self).now()
+            }
+        }
 
-impl<T: Timer + ?Sized> Timer for &T {
-    fn sleep(&self, duration: Duration) -> T::Sleep {
-        (**self).sleep(duration)
-    }
-}
+        impl<$($lifetime,)? T: Timer + ?Sized> Timer for $pointer {
+            fn sleep(&self, duration: Duration) -> T::Sleep {
+                (**self).sleep(duration)
+            }
+        }
 
-impl<T: BlockingTimer + ?Sized> BlockingTimer for &T {
-    fn sleep_blocking(&self, duration: Duration) {
-        (**self).sleep_blocking(duration);
-    }
+        impl<$($lifetime,)? T: BlockingTimer + ?Sized> BlockingTimer for $pointer {
+            fn sleep_blocking(&self, duration: Duration) {
+                (**self).sleep_blocking(duration);
+            }
+        }
+    };
 }
+forward!(['a] &'a T);
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+forward!([] alloc::sync::Arc<T>);
 
 /// A duration in whole nanoseconds. From 2^34 seconds on, 544 years, all are the same to a retry;
 /// so nothing below can overflow, and the check is a shift.
@@ -126,6 +134,13 @@ pub(crate) const fn nanos(duration: Duration) -> u64 {
         return u64::MAX;
     }
     duration.as_secs() * 1_000_000_000 + duration.subsec_nanos() as u64
+}
+
+/// The same to the nanosecond, up to the 584 years that fit: for bounds of what is computed in
+/// nanoseconds.
+pub(crate) const fn exact_nanos(duration: Duration) -> u64 {
+    let nanos = duration.as_nanos();
+    if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }
 
 /// The other way round.

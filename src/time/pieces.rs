@@ -31,7 +31,8 @@ pub struct Pieces<T> {
 }
 
 impl<T> Pieces<T> {
-    /// Wraps `timer`, which measures multiples of `grain` up to `longest`.
+    /// Wraps `timer`, which measures multiples of `grain` up to `longest`. If `longest` is no
+    /// multiple of `grain`, the next lower one is the longest piece.
     ///
     /// # Panics
     /// If `grain` is zero or `longest` is shorter than it.
@@ -42,6 +43,10 @@ impl<T> Pieces<T> {
             longest.as_nanos() >= grain.as_nanos(),
             "a timer's longest sleep is below its grain"
         );
+        let grains = longest.as_nanos() / grain.as_nanos();
+        let whole = grains * grain.as_nanos();
+        let seconds = (whole / 1_000_000_000) as u64;
+        let longest = Duration::new(seconds, (whole % 1_000_000_000) as u32);
         Pieces { timer, grain, longest }
     }
 

@@ -28,11 +28,12 @@ use super::{BlockingTimer, Clock, Timer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokioTimer;
 
-/// A paused runtime's clock may lag behind the one that was read first, so the epoch lies before.
+/// The paused clocks of two runtimes differ, and one that was advanced may be days ahead; but all
+/// begin at the real time. So the epoch is the real time, less what a clock may lag behind it.
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     *EPOCH.get_or_init(|| {
-        let now = Instant::now();
+        let now = Instant::from_std(std::time::Instant::now());
         [86_400, 3_600, 60]
             .into_iter()
             .find_map(|seconds| now.checked_sub(Duration::from_secs(seconds)))
