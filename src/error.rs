@@ -151,6 +151,9 @@ impl From<core::convert::Infallible> for Interrupted {
 /// The error of a call with [`.report()`](crate::Retry::report): what happened, and the last error
 /// of the operation as its [`source`](core::error::Error::source).
 ///
+/// It is an [`Error`](core::error::Error) if `E` is one. A boxed error is none: there, end in
+/// `.map_err(|error| error.into_error().expect("an attempt was made"))`, or look at the parts.
+///
 /// ```
 /// use persevere::{Reason, RetryExt, constant};
 /// use persevere::time::VirtualClock;
@@ -224,8 +227,8 @@ impl<E> RetryError<E> {
         self.facts.waited()
     }
 
-    /// The last error of the operation. There is none if the last attempt was interrupted, or made
-    /// a value that the classifier did not accept.
+    /// The error of the last attempt that was made. There is none if no attempt was made, or if it
+    /// made a value that the classifier did not accept.
     #[must_use]
     pub const fn error(&self) -> Option<&E> {
         self.error.as_ref()

@@ -43,7 +43,7 @@ use core::ops::ControlFlow;
 /// assert!(matches!(reply, Reply::Data(data) if data == "hello"));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no outcome that can be retried",
+    message = "`{Self}` is not an outcome that can be retried",
     label = "not an outcome",
     note = "return a `Result`, an `Option`, a `ControlFlow`, or a future of one; or implement `Outcome`"
 )]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use persevere::hook::{FinishEvent, RetryEvent};
-use persevere::policy::{IntoPolicy, Source};
+use persevere::policy::{IntoPolicy, PolicyParts, Source};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
 use persevere::{
     Attempts, Backoff, Decision, Engine, Hook, Own, Policy, Reason, RetryExt, Veto, constant,
@@ -246,7 +246,7 @@ impl Stage<'_> {
 }
 
 fn by_hand(stage: &Stage<'_>) -> Made {
-    let (source, mut hooks, clock, _) = (&stage.policy).into_parts();
+    let PolicyParts { source, mut hooks, timer: clock, .. } = (&stage.policy).into_parts();
     let (backoff, classifier) = (source.backoff(), source.classifier());
     let reads = backoff.reads_clock() || Hook::<Made>::reads_clock(&hooks);
     let now = || reads.then(|| clock.now());

@@ -22,7 +22,7 @@ use futures::task::LocalSpawnExt as _;
 use persevere::backoff::{Constant, MaxAttempts};
 use persevere::classify::when;
 use persevere::hook::FinishEvent;
-use persevere::policy::{IntoPolicy, Source};
+use persevere::policy::{IntoPolicy, PolicyParts, Source};
 use persevere::retry::{Ends, Finish, Plain};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
 use persevere::{
@@ -571,7 +571,7 @@ surfaces! {
         (|| stage.attempt()).retry_with(Arc::new(policy.clone())).call()
     }
     Blocking fn parts_at_the_call_site_called(policy: Own, stage) {
-        let (_, (((), a), b), timer, _) = policy.into_parts();
+        let PolicyParts { hooks: (((), a), b), timer, .. } = policy.into_parts();
         (|| stage.attempt())
             .retry_with(policy.backoff())
             .classifier(stage.meaning())
@@ -598,7 +598,7 @@ surfaces! {
         Clonable::new(&stage).retry_with(&policy).await
     }
     Async fn parts_at_the_call_site_awaited(policy: Own, stage) {
-        let (_, (((), a), b), timer, _) = (&policy).into_parts();
+        let PolicyParts { hooks: (((), a), b), timer, .. } = (&policy).into_parts();
         (|| stage.clone().attempt_async())
             .retry_with(policy.backoff())
             .classifier(stage.meaning())
@@ -711,7 +711,7 @@ surfaces! {
 
     // The engine.
     Blocking fn engine_driven_by_hand(policy: Any, stage) {
-        let (source, hooks, timer, _) = policy.into_parts();
+        let PolicyParts { source, hooks, timer, .. } = policy.into_parts();
         let reads = source.backoff().reads_clock() || Hook::<Made>::reads_clock(&hooks);
         let now = || reads.then(|| timer.now());
         let mut call = ByHand { engine: Engine::new(), hooks, now };
@@ -1056,12 +1056,15 @@ fn reports(name: &str, case: &Case) {
         );
         let made = |i: usize| case.script[i].does.made(i as u32 + 1).err();
         let (last, interrupted) = match case.refuses_attempt {
-            Some((_, veto)) => (None, Some(Interrupted::Vetoed(veto))),
+            Some((_, veto)) => {
+                let last = case.calls.len().checked_sub(1).and_then(made);
+                (last, Some(Interrupted::Vetoed(veto)))
+            }
             None => (case.outcome().err(), None),
         };
         assert_eq!(error.interrupted(), interrupted, "{name}, {surface}");
         assert_eq!(error.error(), last.as_ref(), "{name}, {surface}");
-        let before = case.calls.len() - usize::from(interrupted.is_none());
+        let before = case.calls.len().saturating_sub(1);
         let mut history: Vec<_> = (0..before).filter_map(made).collect();
         history.drain(..history.len().saturating_sub(kept));
         assert_eq!(error.history(), history, "{name}, {surface}");
@@ -1178,8 +1181,8 @@ fn an_attempt_that_was_cut_short_counts() {
     let steps = Steps::new(stage.clock());
     let mut attempts = policy.start();
     for number in [1, 2] {
-        assert!(steps.poll(pin!(attempts.attempt(stage.clone().attempt_async()))).is_pending());
         assert_eq!(attempts.number(), number);
+        assert!(steps.poll(pin!(attempts.attempt(stage.clone().attempt_async()))).is_pending());
     }
     let last = stage.clock().block_on(attempts.attempt(stage.clone().attempt_async()));
     assert_eq!(last, Break(Err(Fault::Made(Busy, 3))));
@@ -1288,12 +1291,12 @@ fn a_panic_within_a_panic_aborts_nothing() {
         }
     }
     run(|policy, stage, fragile| {
-        let (_, (((), a), b), timer, _) = policy.into_parts();
+        let PolicyParts { hooks: (((), a), b), timer, .. } = policy.into_parts();
         let retry = panics.retry_with(policy.backoff()).timer(timer).hook(a).hook(fragile).hook(b);
         let _ = retry.on_finish(|_| stage.log.say("c finishes")).call();
     });
     run(|policy, stage, fragile| {
-        let (_, (((), a), b), timer, _) = policy.into_parts();
+        let PolicyParts { hooks: (((), a), b), timer, .. } = policy.into_parts();
         let operation = |attempt| async move { panics(attempt) };
         let retry =
             operation.retry_with(policy.backoff()).timer(timer).hook(a).hook(fragile).hook(b);
@@ -1400,7 +1403,7 @@ fn a_guard_that_panics_has_begun_no_attempt() {
 fn a_call_driven_by_hand_that_is_given_up_has_not_panicked() {
     let backoff = constant(ms(100)).max_attempts(3);
     let begun = |stage: &Stage| {
-        let (mut engine, (_, mut hooks, ..)) = (Engine::new(), three_attempts(stage).into_parts());
+        let (mut engine, mut hooks) = (Engine::new(), three_attempts(stage).into_parts().hooks);
         engine.begin(None);
         engine.enter::<Made, Own, _, _>(&backoff, &mut hooks, None).unwrap();
         (engine, hooks)
@@ -1427,7 +1430,7 @@ fn a_call_driven_by_hand_that_is_given_up_has_not_panicked() {
 #[test]
 fn an_engine_that_never_began_has_nothing_to_abandon() {
     let stage = virtual_stage(&[]);
-    let (_, mut hooks, ..) = three_attempts(&stage).into_parts();
+    let mut hooks = three_attempts(&stage).into_parts().hooks;
     Engine::new().abandon::<Made, _>(&mut hooks, None);
     assert!(stage.log.read().is_empty());
 }

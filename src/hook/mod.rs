@@ -83,7 +83,7 @@ pub(crate) use self::group::{contained, panicking};
 /// assert_eq!((count.retries, count.finished), (2, 1));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no hook for calls that make `{O}`",
+    message = "`{Self}` is not a hook for calls that make `{O}`",
     label = "not a hook",
     note = "implement `Hook<O>`, or use a closure with `.on_retry(..)`, `.on_give_up(..)`, `.on_success(..)` or `.on_attempt(..)`"
 )]

@@ -183,18 +183,29 @@ impl<O: Outcome, X: Ends> Finish<O, X> for Report<O::Error> {
     }
 }
 
-/// A [`Report`] with the last errors before the last one.
+/// A [`Report`] with the errors before the last one.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug)]
 pub struct History<E> {
     most: usize,
+    report: Report<E>,
     errors: alloc::collections::VecDeque<E>,
 }
 
 #[cfg(feature = "alloc")]
 impl<E> History<E> {
     pub(super) const fn new(most: usize) -> Self {
-        History { most, errors: alloc::collections::VecDeque::new() }
+        History { most, report: Report::new(), errors: alloc::collections::VecDeque::new() }
+    }
+
+    /// What was the last error so far is one of those before it now.
+    fn keep_last(&mut self) {
+        if let (Some(error), 1..) = (self.report.last.take(), self.most) {
+            if self.errors.len() == self.most {
+                self.errors.pop_front();
+            }
+            self.errors.push_back(error);
+        }
     }
 }
 
@@ -203,24 +214,20 @@ impl<O: Outcome, X: Ends> Finish<O, X> for History<O::Error> {
     type Output = Result<O::Value, RetryError<O::Error>>;
 
     fn pass(&mut self, outcome: O) {
-        if let (Err(error), 1..) = (outcome.into_result(), self.most) {
-            if self.errors.len() == self.most {
-                self.errors.pop_front();
-            }
-            self.errors.push_back(error);
-        }
+        self.keep_last();
+        Finish::<O, X>::pass(&mut self.report, outcome);
     }
 
     fn returned(&mut self, outcome: O, facts: FinishFacts) -> Self::Output {
+        self.keep_last();
         let history = core::mem::take(&mut self.errors).into();
-        Finish::<O, X>::returned(&mut Report::new(), outcome, facts)
+        Finish::<O, X>::returned(&mut self.report, outcome, facts)
             .map_err(|error| error.with_history(history))
     }
 
     fn interrupted(&mut self, interruption: X::Interruption, facts: FinishFacts) -> Self::Output {
-        let last = self.errors.pop_back();
         let history = core::mem::take(&mut self.errors).into();
-        Finish::<O, X>::interrupted(&mut Report { last }, interruption, facts)
+        Finish::<O, X>::interrupted(&mut self.report, interruption, facts)
             .map_err(|error| error.with_history(history))
     }
 }

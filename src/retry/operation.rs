@@ -93,7 +93,7 @@ pub mod marker {
 
 /// What an operation makes is an outcome, or a future of one.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no outcome that can be retried",
+    message = "`{Self}` is not an outcome that can be retried",
     label = "not an outcome",
     note = "return a `Result`, an `Option`, a `ControlFlow`, or a future of one; or implement `Outcome`"
 )]
