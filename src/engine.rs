@@ -6,11 +6,11 @@ use core::time::Duration;
 
 use crate::backoff::Limits;
 use crate::classify::OnError;
+use crate::ends::Ends;
 use crate::hook::{
     AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts, contained, panicking,
 };
 use crate::random;
-use crate::retry::Ends;
 use crate::time::{from_nanos, nanos};
 use crate::{Attempt, Backoff, Classifier, Hook, Interrupted, Outcome, Reason, Verdict};
 

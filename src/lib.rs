@@ -137,6 +137,7 @@ extern crate std;
 mod attempt;
 pub mod backoff;
 pub mod classify;
+mod ends;
 mod engine;
 mod error;
 pub mod hook;

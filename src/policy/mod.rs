@@ -39,7 +39,7 @@ use crate::retry::{
 use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
 use crate::{Attempt, Classifier, Interrupted, Outcome, Verdict};
 
-pub use self::source::{Held, IntoPolicy, PolicyParts, Source};
+pub use crate::retry::{Held, IntoPolicy, PolicyParts, Source};
 
 /// Everything about a retry but the operation: a backoff, a classifier, hooks, a timer. It is
 /// immutable and has no state of its own, so one value (a `static`, a field, an `Arc`) serves any

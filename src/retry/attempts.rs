@@ -8,12 +8,13 @@ use core::pin::Pin;
 use core::task::{self, Context, Poll};
 
 use super::call::Call;
-use super::finish::{Ends, Finish, Own, Plain};
+use super::finish::{Finish, Plain};
 use super::future::{OVER, Progress, State, StateProjection, drive};
 use super::overlay::Inherit;
+use super::source::{IntoPolicy, Source};
+use crate::ends::{Ends, Own};
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
-use crate::policy::{IntoPolicy, Source};
 use crate::time::{BlockingTimer, Clock, Timer};
 use crate::{Attempt, Classifier, Hook, Interrupted, Outcome};
 

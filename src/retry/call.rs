@@ -6,11 +6,11 @@ use core::marker::PhantomData;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
-use super::finish::Ends;
 use super::overlay::{Both, Inherit, Overlay};
+use super::source::{PolicyParts, Source};
+use crate::ends::Ends;
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
-use crate::policy::{PolicyParts, Source};
 use crate::time::{BlockingTimer, Clock, from_nanos};
 use crate::{Attempt, Backoff, Engine, Hook, Outcome, Reason};
 

@@ -8,15 +8,16 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use super::call::{Call, Live, Parts};
-use super::finish::{Ends, Finish, Plain, Report};
+use super::finish::{Finish, Plain, Report};
 use super::operation::{AtOnce, Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
+use super::source::{IntoPolicy, Source};
 use crate::classify::{self, ClassifyFn, Until};
+use crate::ends::Ends;
 use crate::engine::Phase;
 use crate::hook::{
     FinishEvent, FinishFacts, OnAttempt, OnFinish, OnGiveUp, OnRetry, OnSuccess, RetryEvent, Timed,
 };
-use crate::policy::{IntoPolicy, Source};
 use crate::time::{BlockingTimer, Clock, Timer, from_nanos};
 use crate::{Attempt, Classifier, Hook, Outcome, Verdict};
 

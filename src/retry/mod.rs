@@ -25,13 +25,16 @@ mod finish;
 mod future;
 mod operation;
 mod overlay;
+mod source;
 
 pub use self::attempts::{Again, Attempts, AttemptsOf, Checked};
 #[cfg(feature = "alloc")]
 pub use self::finish::History;
-pub use self::finish::{Ends, Finish, Interruptible, MayInterrupt, Own, Plain, Report};
+pub use self::finish::{Finish, Interruptible, Plain, Report};
 pub use self::future::{Retry, RetryOf};
 pub use self::operation::{
     AtOnce, Call, CallWith, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt, marker,
 };
 pub use self::overlay::{Ask, Errors, ForValues, Inherit, Overlay, Values};
+pub use self::source::{Held, IntoPolicy, PolicyParts, Source};
+pub use crate::ends::{Ends, MayInterrupt, Own};

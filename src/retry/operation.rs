@@ -5,7 +5,7 @@ use core::future::Future;
 use super::call::Call as Session;
 use super::finish::Plain;
 use super::future::{Retry, RetryOf};
-use crate::policy::IntoPolicy;
+use super::source::IntoPolicy;
 use crate::time::Clock;
 use crate::{Attempt, Hook, Outcome as IsOutcome};
 

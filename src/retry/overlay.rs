@@ -2,8 +2,8 @@
 
 use core::fmt;
 
+use super::source::Source;
 use crate::classify::When;
-use crate::policy::Source;
 use crate::{Attempt, Classifier, Outcome, Verdict};
 
 /// The classifiers of a call site on top of a policy's: the call site speaks first, and where it
