@@ -1210,3 +1210,41 @@ fn no_limit_is_the_same_however_it_is_said() {
         assert_eq!(limited.worst_case(), None);
     }
 }
+
+/// Durations near the longest that fit are told apart, up to the last nanosecond.
+#[test]
+fn what_adds_up_to_544_years_keeps_to_its_bounds() {
+    let backoff = constant(secs(1 << 34) - ns(1)).additive_jitter(ns(1)..=ns(1)).equal_jitter();
+    let lowest = Attempt::new(1).with_seed(seed_that_draws(0, 1, 0));
+    let (delay, bounds) = (backoff.delay(&lowest).unwrap(), backoff.bounds(1).unwrap());
+    assert!(bounds.contains(delay), "{delay:?} out of {bounds:?}");
+}
+
+/// Whatever the factor, and where doubles are coarse.
+#[test]
+fn the_first_delay_of_an_exponential_is_the_first_delay() {
+    for first in [(1 << 52) + 1, (1 << 53) + 1, (1 << 60) + 1] {
+        let backoff = exponential(ns(first)).factor(1.5);
+        assert_eq!(backoff.delay(&Attempt::new(1)), Some(ns(first)));
+    }
+}
+
+/// A share is taken in whole numbers: in doubles, more than 104 days lose their order.
+#[test]
+fn a_share_of_jitter_keeps_to_its_bounds_where_doubles_are_coarse() {
+    let low = (1_u64 << 53) + 1;
+    let backoff = from_fn(move |_| Some(ns(low + 1)))
+        .bounded(move |_| Some(DelayBounds::new(ns(low), ns(low + 1))))
+        .jitter(1.0);
+    let lowest = Attempt::new(1).with_seed(seed_that_draws(0, 1, 0));
+    let (delay, bounds) = (backoff.delay(&lowest).unwrap(), backoff.bounds(1).unwrap());
+    assert!(bounds.contains(delay), "{delay:?} out of {bounds:?}");
+}
+
+/// A delay that may be anything says nothing of how many there are.
+#[test]
+fn what_ends_is_not_said_to_go_on_for_ever() {
+    let ends = |last: u32| move |n: u32| (n < last).then_some(DelayBounds::exactly(ms(1)));
+    let backoff = from_fn(|_| Some(ms(1))).first(2).then(from_fn(|_| Some(ms(1))).bounded(ends(5)));
+    assert_eq!(backoff.worst_case(), Some(Duration::MAX));
+}

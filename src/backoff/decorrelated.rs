@@ -48,14 +48,14 @@ impl Backoff for Decorrelated {
     #[inline]
     fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
         // A combinator outside may have lengthened the delay before: growth stays our own.
-        let longest_before = self.longest(attempt.number() - 1);
+        let longest_before = self.longest(attempt.number().saturating_sub(1));
         let previous = attempt.previous_nanos().clamp(self.base, longest_before);
         let span = previous.saturating_mul(3) - self.base;
         Some(self.base + random::scale(attempt.draw(), span))
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
-        let longest = self.longest(attempt).max(self.base);
+        let longest = self.longest(attempt.max(1));
         Some(DelayBounds::new(from_nanos(self.base), from_nanos(longest)))
     }
 

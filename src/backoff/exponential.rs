@@ -71,8 +71,8 @@ impl Exponential {
 /// double is.
 #[inline]
 const fn grown(first: u64, factor: f64, mut exponent: u32) -> u64 {
-    if first == 0 {
-        return 0;
+    if first == 0 || exponent == 0 {
+        return first;
     }
     let (mut power, mut square) = (1.0, factor);
     while exponent > 0 {
@@ -82,8 +82,11 @@ const fn grown(first: u64, factor: f64, mut exponent: u32) -> u64 {
         square *= square;
         exponent >>= 1;
     }
+    // From here on a double has no halves, and adding one would round to even.
+    const WHOLE: f64 = (1_u64 << 52) as f64;
+    let nanos = first as f64 * power;
     // `as` saturates, and the product of a positive and a non-negative number is no NaN.
-    (first as f64 * power + 0.5) as u64
+    if nanos < WHOLE { (nanos + 0.5) as u64 } else { nanos as u64 }
 }
 
 impl Backoff for Exponential {

@@ -6,7 +6,7 @@ use super::combinators::{ask_inner, built_in, delay_in_nanos};
 use super::{Backoff, DelayBounds, Finite};
 use crate::Attempt;
 use crate::random;
-use crate::time::{exact_nanos, from_nanos, nanos};
+use crate::time::{from_nanos, nanos};
 
 /// A jitter is two numbers for each delay: where the draw begins, and how wide it is. The rest,
 /// the draw, the bounds and the words, is the same for all.
@@ -33,8 +33,8 @@ macro_rules! jitter {
 
             fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
                 let inner = self.inner.bounds(attempt)?;
-                let (least, _) = self.window(exact_nanos(inner.min));
-                let (most, width) = self.window(exact_nanos(inner.max));
+                let (least, _) = self.window(nanos(inner.min));
+                let (most, width) = self.window(nanos(inner.max));
                 Some(DelayBounds::new(from_nanos(least), from_nanos(most.saturating_add(width))))
             }
 
@@ -103,7 +103,9 @@ impl<B> Jitter<B> {
 jitter!(
     Jitter,
     |this, delay| {
-        let spread = ((delay as f64 * this.factor) as u64).min(delay);
+        // In fixed point: a double would lose the order of delays from 104 days on.
+        let share = (this.factor * (1_u128 << 64) as f64) as u128;
+        let spread = ((u128::from(delay) * share) >> 64) as u64;
         (delay - spread, spread.saturating_mul(2))
     },
     |this, f| write!(f, ", jitter ±{}", this.factor)

@@ -32,7 +32,7 @@ impl<B: Backoff> Backoff for MaxAttempts<B> {
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
-        if attempt < self.attempts.get() { self.inner.bounds(attempt) } else { None }
+        if attempt.max(1) < self.attempts.get() { self.inner.bounds(attempt) } else { None }
     }
 
     #[inline]

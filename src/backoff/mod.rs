@@ -76,7 +76,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::attempt::Attempt;
-use crate::time::{exact_nanos, nanos};
+use crate::time::nanos;
 
 pub use self::clamp::{MaxDelay, MinDelay};
 pub use self::constant::{Constant, constant, immediate};
@@ -124,8 +124,8 @@ impl DelayBounds {
     /// Whether `delay` lies within. 584 years and more are all the same to a retry.
     #[must_use]
     pub const fn contains(&self, delay: Duration) -> bool {
-        let delay = exact_nanos(delay);
-        exact_nanos(self.min) <= delay && delay <= exact_nanos(self.max)
+        let delay = nanos(delay);
+        nanos(self.min) <= delay && delay <= nanos(self.max)
     }
 
     /// Both ends through `f`, which must not turn their order round.
@@ -258,7 +258,7 @@ pub trait Backoff {
     }
 
     /// The shortest and longest delay that may follow attempt number `attempt`, for any seed;
-    /// `None` where it stops.
+    /// `None` where it stops. Attempts count from 1, and 0 is read as 1.
     fn bounds(&self, attempt: u32) -> Option<DelayBounds>;
 
     /// What ends the call. The engine enforces it on the final delay, after every jitter and after
@@ -305,7 +305,7 @@ pub trait Backoff {
     /// The longest that a call may sleep in all, without the time that its attempts take and
     /// without what servers ask for; `None` if it may go on for ever.
     ///
-    /// Delays are added up for 65 536 attempts; if there are more, the answer is the time limit,
+    /// Delays are added up for 4096 attempts; if there are more, the answer is the time limit,
     /// or [`Duration::MAX`].
     ///
     /// ```

@@ -7,7 +7,7 @@ use super::{Backoff, DelayBounds};
 const PRINTED: usize = 8;
 
 /// How many delays are added up for a worst case.
-const ADDED: usize = 1 << 16;
+const ADDED: usize = 1 << 12;
 
 /// One delay of a [`Schedule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +57,6 @@ impl<B: Backoff> Schedule<B> {
         let mut longest = Duration::ZERO;
         for step in self.by_ref().take(ADDED) {
             longest = step.waited.max;
-            if longest == Duration::MAX {
-                break;
-            }
         }
         match (self.next(), limits.elapsed, limits.attempts) {
             (None, _, _) => Some(longest),

@@ -46,7 +46,7 @@ impl<B: Backoff> Backoff for First<B> {
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
-        if attempt <= self.retries { self.inner.bounds(attempt) } else { None }
+        if attempt.max(1) <= self.retries { self.inner.bounds(attempt) } else { None }
     }
 
     #[inline]
@@ -99,7 +99,7 @@ impl<A: Backoff, B: Backoff> Backoff for Sequence<A, B> {
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
-        let taken = self.taken();
+        let (taken, attempt) = (self.taken(), attempt.max(1));
         if attempt <= taken {
             self.first.bounds(attempt)
         } else {

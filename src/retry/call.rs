@@ -103,7 +103,9 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     /// The time, if anything in this call looks at it.
     #[inline]
     pub(crate) fn now(&self) -> Option<Duration> {
-        let read = self.parts.source.backoff().reads_clock() || self.parts.hooks.reads_clock();
+        let backoff = self.parts.source.backoff();
+        let limited = backoff.limits().elapsed.is_some();
+        let read = limited || backoff.reads_clock() || self.parts.hooks.reads_clock();
         read.then(|| self.parts.timer.now())
     }
 

@@ -126,21 +126,14 @@ forward!(['a] &'a T);
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 forward!([] alloc::sync::Arc<T>);
 
-/// A duration in whole nanoseconds. From 2^34 seconds on, 544 years, all are the same to a retry;
-/// so nothing below can overflow, and the check is a shift.
+/// A duration in whole nanoseconds. From 584 years on, all are the same to a retry, so that nothing
+/// below overflows.
 #[inline]
 pub(crate) const fn nanos(duration: Duration) -> u64 {
-    if duration.as_secs() >> 34 != 0 {
+    if duration.as_secs() >= u64::MAX / 1_000_000_000 {
         return u64::MAX;
     }
     duration.as_secs() * 1_000_000_000 + duration.subsec_nanos() as u64
-}
-
-/// The same to the nanosecond, up to the 584 years that fit: for bounds of what is computed in
-/// nanoseconds.
-pub(crate) const fn exact_nanos(duration: Duration) -> u64 {
-    let nanos = duration.as_nanos();
-    if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }
 
 /// The other way round.

@@ -99,8 +99,9 @@ fn closure(salt: u64, number: u32, previous: Option<Duration>, random: u64) -> D
     }
 }
 
-/// From 2^34 seconds on, 544 years, all durations are the same to a backoff.
-const FOR_EVER: Duration = Duration::from_secs(1 << 34);
+/// From the last whole second of a `u64` of nanoseconds on, 584 years, all durations are the same to
+/// a backoff.
+const FOR_EVER: Duration = Duration::from_secs(u64::MAX / 1_000_000_000);
 
 /// Whole nanoseconds, as many as make a difference.
 pub(crate) fn nanos(duration: Duration) -> u64 {
@@ -413,7 +414,8 @@ impl Op {
             }
             Op::Jitter(factor) => {
                 let delay = jittered()?;
-                let spread = ((delay as f64 * factor) as u64).min(delay);
+                let share = (factor * 2_f64.powi(64)) as u128;
+                let spread = ((u128::from(delay) * share) >> 64) as u64;
                 (delay - spread).saturating_add(scaled(at.draw(), spread.saturating_mul(2)))
             }
             Op::AdditiveJitter(least, most) => {
