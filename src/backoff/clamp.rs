@@ -47,6 +47,7 @@ macro_rules! clamp {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<B: Finite> Finite for $name<B> {}
 
         built_in!([B] $name<B>);

@@ -358,6 +358,7 @@ macro_rules! forward {
                 (**self).describe(f)
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<$($g)* + Finite> Finite for $type {}
     };
 }

@@ -94,6 +94,7 @@ impl<B: Backoff, D: Fn(u32) -> Option<DelayBounds>> Backoff for Bounded<B, D> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Finite, D: Fn(u32) -> Option<DelayBounds>> Finite for Bounded<B, D> {}
 
 impl<B: fmt::Debug, D> fmt::Debug for Bounded<B, D> {

@@ -48,6 +48,7 @@ macro_rules! jitter {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<B: Finite> Finite for $name<B> {}
 
         built_in!([B] $name<B>);

@@ -131,6 +131,7 @@ impl<B: Backoff> Backoff for MaxRetryAfter<B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Finite> Finite for MaxRetryAfter<B> {}
 
 built_in!([B] MaxRetryAfter<B>);

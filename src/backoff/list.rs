@@ -122,6 +122,7 @@ impl<I: Iterator<Item = Duration> + Clone> Backoff for FromIter<I> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<I: ExactSizeIterator<Item = Duration> + Clone> Finite for FromIter<I> {}
 
 built_in!([I] FromIter<I>);

@@ -61,6 +61,7 @@ impl<B: Backoff, F: Fn(Duration) -> Duration> Backoff for Map<B, F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Finite, F: Fn(Duration) -> Duration> Finite for Map<B, F> {}
 
 impl<B: fmt::Debug, F> fmt::Debug for Map<B, F> {

@@ -330,9 +330,10 @@ pub trait Backoff {
 /// `impl Finite for Mine {}`. `dyn Finite` is a backoff whose type is not known.
 #[diagnostic::on_unimplemented(
     message = "this retry would never end",
-    label = "`{Self}` has no stop",
+    label = "`{Self}` is no backoff that stops",
     note = "add `.max_attempts(5)` or `.max_elapsed(duration)`, or say `.forever()`",
-    note = "for a dynamic backoff use `dyn Finite` instead of `dyn Backoff`, or add a limit outside; for your own backoff that ends by itself, `impl Finite for {Self} {{}}`"
+    note = "for a dynamic backoff use `dyn Finite` instead of `dyn Backoff`, or add a limit outside; for your own backoff that ends by itself, `impl Finite for {Self} {{}}`",
+    note = "a duration alone is no backoff: `constant(duration)` and `exponential(duration)` are"
 )]
 pub trait Finite: Backoff {}
 

@@ -125,6 +125,7 @@ impl<A: Backoff, B: Backoff> Backoff for Sequence<A, B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: Backoff, B: Finite> Finite for Sequence<A, B> {}
 
 built_in!([A B] Sequence<A, B>);

@@ -108,6 +108,7 @@ pub enum Verdict {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot classify `{O}`",
     label = "no classifier for this outcome",
+    note = "a closure is given to `.when(|error| ..)`, `.until(|value| ..)` or `.classify(|outcome, attempt| ..)`",
     note = "a policy that retries by kind needs an error type with `#[derive(Kinded)]` or `impl Kinded`; or say which errors to retry at the call, with `.when(|error| ..)`"
 )]
 pub trait Classifier<O> {

@@ -18,6 +18,7 @@ pub trait Interruptible: Outcome {
     fn from_interrupted(interrupted: Interrupted) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E: From<Interrupted>> Interruptible for Result<T, E> {
     fn from_interrupted(interrupted: Interrupted) -> Self {
         Err(interrupted.into())
@@ -30,6 +31,7 @@ impl<T> Interruptible for Option<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B, C: From<Interrupted>> Interruptible for ControlFlow<B, C> {
     fn from_interrupted(interrupted: Interrupted) -> Self {
         ControlFlow::Continue(interrupted.into())

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::call::{Call, Live, Parts};
 use super::finish::{Finish, Plain, Report};
-use super::operation::{AtOnce, Operation, Outcome as OutcomeOf};
+use super::operation::{AtOnce, Later, Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
 use super::source::{IntoPolicy, Source};
 use crate::classify::{self, ClassifyFn, Until};
@@ -134,7 +134,7 @@ pin_project_lite::pin_project! {
         #[pin]
         state: State<Op::Output, T::Sleep>,
         operation: Op,
-        call: Call<O, S, V, H, X, T>,
+        session: Call<O, S, V, H, X, T>,
         output: R,
     }
 }
@@ -148,7 +148,7 @@ where
 {
     #[inline]
     pub(super) fn new(operation: Op, call: Call<O, S, V, H, X, T>, output: R) -> Self {
-        Retry { state: State::Idle, operation, call, output }
+        Retry { state: State::Idle, operation, session: call, output }
     }
 
     /// The same retry with other parts.
@@ -158,7 +158,7 @@ where
         output: impl FnOnce(R) -> R2,
         change: impl FnOnce(Parts<S, V, H, T>) -> Parts<S, V2, H2, T2>,
     ) -> Retry<Op, O, S, V2, H2, X, R2, T2> {
-        Retry::new(self.operation, self.call.rebuild(change), output(self.output))
+        Retry::new(self.operation, self.session.rebuild(change), output(self.output))
     }
 
     /// The same retry with another overlay.
@@ -428,7 +428,7 @@ where
     /// ```
     #[inline]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.call.seed(seed);
+        self.session.seed(seed);
         self
     }
 }
@@ -513,17 +513,17 @@ where
     /// assert_eq!(outcome, Ok(42));
     /// ```
     #[inline(always)]
-    pub fn call(self) -> R::Output
+    pub fn call<Y>(self) -> Y
     where
         Op::Output: AtOnce<O>,
         O: Outcome,
         V: Overlay<S, O>,
         X: Ends,
-        R: Finish<O, X>,
+        R: Finish<O, X, Output = Y>,
         T: BlockingTimer,
     {
-        let Retry { mut operation, mut call, mut output, .. } = self;
-        let mut call = call.live();
+        let Retry { mut operation, mut session, mut output, .. } = self;
+        let mut call = session.live();
         let mut now = call.begin();
         loop {
             let attempt = match call.enter(now) {
@@ -543,7 +543,7 @@ where
 impl<Op, O, S, V, H, X, R, T> Future for Retry<Op, O, S, V, H, X, R, T>
 where
     Op: Operation,
-    Op::Output: Future<Output = O>,
+    Op::Output: Later<O>,
     O: Outcome,
     S: Source,
     V: Overlay<S, O>,
@@ -558,7 +558,7 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         let mut this = self.project();
-        let (mut call, output) = (this.call.live(), this.output);
+        let (mut call, output) = (this.session.live(), this.output);
         loop {
             let pass = |outcome| output.pass(outcome);
             let now = match ready!(drive(this.state.as_mut(), &mut call, pass, cx)) {
@@ -592,6 +592,6 @@ where
     T: Clock,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retry").field("call", &self.call).finish_non_exhaustive()
+        f.debug_struct("Retry").field("call", &self.session).finish_non_exhaustive()
     }
 }

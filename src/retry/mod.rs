@@ -33,7 +33,8 @@ pub use self::finish::History;
 pub use self::finish::{Finish, Interruptible, Plain, Report};
 pub use self::future::{Retry, RetryOf};
 pub use self::operation::{
-    AtOnce, Call, CallWith, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt, marker,
+    AtOnce, Call, CallWith, Later, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt,
+    marker,
 };
 pub use self::overlay::{Ask, Errors, ForValues, Inherit, Overlay, Values};
 pub use self::source::{Held, IntoPolicy, PolicyParts, Source};

@@ -10,6 +10,11 @@ use crate::time::Clock;
 use crate::{Attempt, Hook, Outcome as IsOutcome};
 
 /// Something that makes an attempt whenever it is asked to.
+#[diagnostic::on_unimplemented(
+    message = "a future runs once, so it cannot be retried",
+    label = "this future is not `Clone`",
+    note = "retry what makes it: `(|| fetch(&url)).retry_with(..)` instead of `fetch(&url).retry_with(..)`"
+)]
 pub trait Operation {
     /// An [outcome](crate::Outcome), or a future of one.
     type Output;
@@ -35,6 +40,17 @@ impl<O> AtOnce<O> for O {
         self
     }
 }
+
+/// What an operation makes is a future of its outcome.
+#[diagnostic::on_unimplemented(
+    message = "this operation makes its outcome at once: `.call()` the retry instead of `.await`",
+    label = "an operation that is not asynchronous",
+    note = "to await the retry, retry what makes a future: `async || ..`"
+)]
+pub trait Later<O>: Future<Output = O> {}
+
+#[diagnostic::do_not_recommend]
+impl<O, F: Future<Output = O>> Later<O> for F {}
 
 /// A closure without arguments as an [`Operation`].
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +80,7 @@ impl<F: FnMut(Attempt) -> R, R> Operation for CallWith<F> {
 #[derive(Clone, Copy, Debug)]
 pub struct Repeat<F>(F);
 
+#[diagnostic::do_not_recommend]
 impl<F: Future + Clone> Operation for Repeat<F> {
     type Output = F;
     #[inline]
@@ -126,7 +143,7 @@ pub type Outcome<Op, K> = <<Op as Operation>::Output as Produces<K>>::Outcome;
 /// [`.call()`](Retry::call).
 pub trait RetryExt<M>: Sized {
     /// The operation that it is.
-    type Operation: Operation;
+    type Operation;
 
     /// Makes an operation of it.
     fn into_operation(self) -> Self::Operation;
@@ -155,6 +172,7 @@ pub trait RetryExt<M>: Sized {
     #[inline]
     fn retry_with<K, P>(self, policy: P) -> RetryOf<Self::Operation, K, P>
     where
+        Self::Operation: Operation,
         P: IntoPolicy<Timer: Clock>,
         <Self::Operation as Operation>::Output: Produces<K>,
         P::Hooks: Hook<Outcome<Self::Operation, K>>,
@@ -179,7 +197,7 @@ impl<F: FnMut(Attempt) -> R, R> RetryExt<marker::CallWith> for F {
     }
 }
 
-impl<F: Future + Clone> RetryExt<marker::Repeat> for F {
+impl<F: Future> RetryExt<marker::Repeat> for F {
     type Operation = Repeat<F>;
     #[inline]
     fn into_operation(self) -> Repeat<F> {

@@ -28,8 +28,8 @@ pub trait Source {
 /// What [`retry_with`](crate::RetryExt::retry_with) takes: a finite backoff, a [`Policy`](crate::Policy), a
 /// reference or an `Arc` to one, and other types that hold one.
 #[diagnostic::on_unimplemented(
-    message = "this is no policy that a retry could follow: `{Self}`",
-    label = "not a policy, or a retry that would never end",
+    message = "no retry can follow `{Self}`",
+    label = "neither a backoff that stops, nor a policy that can be shared",
     note = "a backoff needs a limit: add `.max_attempts(5)` or `.max_elapsed(duration)`, or say `.forever()`",
     note = "for a dynamic backoff use `dyn Finite` instead of `dyn Backoff`, or add a limit outside; for your own backoff that ends by itself, `impl Finite for .. {{}}`",
     note = "the hooks of a policy that is shared (`&Policy`, `Arc<Policy>`) have to be `Clone`"

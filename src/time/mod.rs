@@ -62,6 +62,12 @@ pub use self::virtual_clock::{VirtualClock, VirtualSleep};
 /// Reads a monotonic time. The part that asynchronous and blocking timers share.
 ///
 /// Nothing reads the clock unless a time limit, a report or a hook asks for it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no timer",
+    label = "neither a timer nor a clock",
+    note = "give `TokioTimer`, `AsyncIoTimer`, a `VirtualClock` in tests, or a timer of your own",
+    note = "to limit the time of a call, add `.max_elapsed(duration)` to its backoff"
+)]
 pub trait Clock {
     /// The future that [`Timer::sleep`] gives; `()` for a clock that can only block.
     type Sleep;
