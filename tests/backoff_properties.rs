@@ -1216,7 +1216,8 @@ fn no_limit_is_the_same_however_it_is_said() {
 fn what_adds_up_to_544_years_keeps_to_its_bounds() {
     let backoff = constant(secs(1 << 34) - ns(1)).additive_jitter(ns(1)..=ns(1)).equal_jitter();
     let lowest = Attempt::new(1).with_seed(seed_that_draws(0, 1, 0));
-    let (delay, bounds) = (backoff.delay(&lowest).unwrap(), backoff.bounds(1).unwrap());
+    let (delay, bounds) =
+        (backoff.delay(&lowest).expect("a delay"), backoff.bounds(1).expect("a delay"));
     assert!(bounds.contains(delay), "{delay:?} out of {bounds:?}");
 }
 
@@ -1237,7 +1238,8 @@ fn a_share_of_jitter_keeps_to_its_bounds_where_doubles_are_coarse() {
         .bounded(move |_| Some(DelayBounds::new(ns(low), ns(low + 1))))
         .jitter(1.0);
     let lowest = Attempt::new(1).with_seed(seed_that_draws(0, 1, 0));
-    let (delay, bounds) = (backoff.delay(&lowest).unwrap(), backoff.bounds(1).unwrap());
+    let (delay, bounds) =
+        (backoff.delay(&lowest).expect("a delay"), backoff.bounds(1).expect("a delay"));
     assert!(bounds.contains(delay), "{delay:?} out of {bounds:?}");
 }
 
