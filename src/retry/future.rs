@@ -56,7 +56,7 @@ pub(super) enum Progress<O> {
 }
 
 /// Polls an attempt, decides, and polls the sleep: the part that the future and the loop share.
-#[inline]
+#[inline(always)]
 pub(super) fn drive<F, O, S, V, H, X, T>(
     mut state: Pin<&mut State<F, T::Sleep>>,
     call: &mut Live<'_, O, S, V, H, X, T>,
@@ -554,7 +554,7 @@ where
 {
     type Output = R::Output;
 
-    // A retry has one caller; the half that fails is a function of its own already.
+    // A retry has one caller. Within it, the whole call lives in registers: half the instructions.
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         let mut this = self.project();
