@@ -277,9 +277,10 @@ impl Engine {
     }
 
     /// The attempt that was entered last, or the next one if that was cut short.
-    pub(crate) fn current(&self, limits: &Limits) -> Attempt {
+    pub(crate) fn current(&self, limits: &Limits, now: Option<Duration>) -> Attempt {
         let cut_short = matches!(self.phase, Phase::Attempting | Phase::Sleeping);
-        self.attempt(self.number.saturating_add(cut_short.into()), limits, None)
+        let number = self.number.saturating_add(cut_short.into());
+        self.attempt(number, limits, self.elapsed(now)).for_operation()
     }
 
     #[inline]

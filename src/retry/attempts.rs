@@ -104,8 +104,8 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
         None
     }
 
-    /// The attempt that the body of the loop is making now. It knows no
-    /// [elapsed](Attempt::elapsed) time.
+    /// The attempt that the body of the loop is making now; if the last one was cut short, the
+    /// next.
     #[must_use]
     pub fn current(&self) -> Attempt {
         self.call.attempt()
@@ -114,13 +114,13 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     /// The number of that attempt: 1 for the first.
     #[must_use]
     pub fn number(&self) -> u32 {
-        self.current().number()
+        self.call.untimed_attempt().number()
     }
 
     /// Whether the limit on attempts allows no further one.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        self.current().is_last()
+        self.call.untimed_attempt().is_last()
     }
 
     /// Makes one attempt by driving `future`, decides, and sleeps if another is to come.

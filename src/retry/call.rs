@@ -23,6 +23,20 @@ pub(crate) struct Parts<S, V, H, T> {
     pub(crate) timer: T,
 }
 
+impl<S: Source, V, H, T: Clock> Parts<S, V, H, T> {
+    /// The time, if anything in this call looks at it.
+    #[inline]
+    fn now<O>(&self) -> Option<Duration>
+    where
+        H: Hook<O>,
+    {
+        let backoff = self.source.backoff();
+        let limited = backoff.limits().elapsed.is_some();
+        let read = limited || backoff.reads_clock() || self.hooks.reads_clock();
+        read.then(|| self.timer.now())
+    }
+}
+
 /// The call. Whatever happens to it, its hooks hear of its end exactly once.
 ///
 /// The bounds stand on the type because `Drop` needs them.
@@ -60,13 +74,22 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
 }
 
 impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
-    /// The attempt that is being made, or the next one if the last was cut short. What it knows of
-    /// the time is no news: the clock is not read for it.
-    pub(crate) fn attempt(&self) -> Attempt {
+    fn parts(&self) -> &Parts<S, V, H, T> {
         match &self.parts {
-            Some(parts) => self.engine.current(&parts.source.backoff().limits()),
+            Some(parts) => parts,
             None => unreachable!("a call that was rebuilt into another is not used again"),
         }
+    }
+
+    /// The attempt that is being made, or the next one if the last was cut short.
+    pub(crate) fn attempt(&self) -> Attempt {
+        let parts = self.parts();
+        self.engine.current(&parts.source.backoff().limits(), parts.now())
+    }
+
+    /// The same for who does not ask for the time, so that no clock is read.
+    pub(crate) fn untimed_attempt(&self) -> Attempt {
+        self.engine.current(&self.parts().source.backoff().limits(), None)
     }
 
     /// Tells the hooks of an end that nobody decided.
@@ -100,13 +123,9 @@ pub(crate) struct Live<'a, O, S, V, H, X, T> {
 }
 
 impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
-    /// The time, if anything in this call looks at it.
     #[inline]
     pub(crate) fn now(&self) -> Option<Duration> {
-        let backoff = self.parts.source.backoff();
-        let limited = backoff.limits().elapsed.is_some();
-        let read = limited || backoff.reads_clock() || self.parts.hooks.reads_clock();
-        read.then(|| self.parts.timer.now())
+        self.parts.now()
     }
 
     #[inline]

@@ -44,13 +44,23 @@ impl From<Interrupted> for Absent {
     }
 }
 
+/// Keeps outputs to the types of this module, so that [`Finish`] may grow.
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Plain {}
+    impl<E> Sealed for super::Report<E> {}
+    #[cfg(feature = "alloc")]
+    impl<E> Sealed for super::History<E> {}
+}
+use sealed::Sealed;
+
 /// Makes the output of a call, and keeps what it needs for it on the way.
 #[diagnostic::on_unimplemented(
     message = "this policy may end a call that has no outcome of its own (a guard may refuse the attempt)",
     label = "the call could not say that it was interrupted",
     note = "implement `From<persevere::Interrupted>` for the error type, or add `.report()`"
 )]
-pub trait Finish<O, X: Ends> {
+pub trait Finish<O, X: Ends>: Sealed {
     /// What comes out.
     type Output;
 

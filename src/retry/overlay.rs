@@ -6,15 +6,25 @@ use super::source::Source;
 use crate::classify::When;
 use crate::{Attempt, Classifier, Outcome, Verdict};
 
+/// Keeps what a call site can say to the types of this module, which may change.
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Inherit {}
+    impl Sealed for super::Values {}
+    impl<C, V> Sealed for super::Ask<C, V> {}
+    impl<P, V> Sealed for super::Errors<P, V> {}
+}
+use sealed::Sealed;
+
 /// The classifiers of a call site on top of a policy's: the call site speaks first, and where it
 /// has no opinion the policy does.
-pub trait Overlay<S, O> {
+pub trait Overlay<S, O>: Sealed {
     /// What `outcome` means, by the call site or else by the policy.
     fn verdict(&self, source: &S, outcome: &O, attempt: &Attempt) -> Option<Verdict>;
 }
 
 /// What is left of an overlay once errors are spoken for: the question about values.
-pub trait ForValues {
+pub trait ForValues: Sealed {
     /// The overlay that is asked about values only.
     type Values;
     /// Drops what would be asked about errors only.
