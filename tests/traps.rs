@@ -1448,3 +1448,113 @@ fn a_retry_and_a_loop_can_be_named_in_a_struct() {
     assert_eq!(clock.block_on(client), (down(), Continue(())));
     assert_eq!(clock.slept(), [secs(1); 3]);
 }
+
+/// The longest sleep of a timer need be no multiple of what it can measure.
+#[test]
+fn a_range_that_is_no_multiple_of_the_grain_makes_no_sleep_shorter() {
+    let timer = Pieces::new(VirtualClock::new(), secs(1), ms(2_500));
+    for asked in [secs(10), ms(2_400), ms(2_500), ms(4_001)] {
+        let (mut left, mut slept) = (asked, Duration::ZERO);
+        while !left.is_zero() {
+            let piece = timer.piece(left);
+            assert_eq!(piece.subsec_nanos(), 0, "whole grains: {piece:?}");
+            slept += piece;
+            left = left.saturating_sub(piece);
+        }
+        assert!(slept >= asked && slept < asked + secs(1), "{asked:?} took {slept:?}");
+    }
+}
+
+/// A time limit counts for whoever declares it, though the delays themselves ask for no time.
+#[test]
+fn a_time_limit_of_ones_own_is_kept_without_reading_the_clock_oneself() {
+    struct Limited;
+    impl Backoff for Limited {
+        fn delay(&self, _: &Attempt) -> Option<Duration> {
+            Some(secs(1))
+        }
+        fn bounds(&self, _: u32) -> Option<DelayBounds> {
+            Some(DelayBounds::exactly(secs(1)))
+        }
+        fn limits(&self) -> Limits {
+            Limits::NONE.with_elapsed(secs(3))
+        }
+        fn reads_clock(&self) -> bool {
+            false
+        }
+    }
+    impl Finite for Limited {}
+    let clock = VirtualClock::new();
+    let error = down.retry_with(Limited).timer(clock.clone()).report().call().unwrap_err();
+    assert_eq!((error.reason(), error.attempts()), (Reason::Elapsed, 3));
+}
+
+/// Whoever catches a panic and goes on with the loop: the call is over, and what follows is
+/// nobody's retry, awaited or not.
+#[test]
+fn a_loop_whose_attempt_panicked_is_over() {
+    fn panics() -> Result<(), &'static str> {
+        std::panic::resume_unwind(Box::new("in an attempt"))
+    }
+    let reasons = Arc::new(Mutex::new(vec![]));
+    let heard = reasons.clone();
+    let clock = VirtualClock::new();
+    let policy = Policy::new(immediate().max_attempts(5))
+        .timer(clock.clone())
+        .on_finish(move |finish| heard.lock().unwrap().push(finish.reason()));
+
+    let mut attempts = policy.start();
+    let panic = std::panic::AssertUnwindSafe(|| attempts.attempt_blocking(panics));
+    assert!(std::panic::catch_unwind(panic).is_err());
+    assert_eq!(attempts.attempt_blocking(|| Err("after")), Break(Err("after")));
+    drop(attempts);
+
+    let mut attempts = policy.start();
+    let attempt = attempts.attempt(async { panics() });
+    let panic = std::panic::AssertUnwindSafe(|| clock.block_on(attempt));
+    assert!(std::panic::catch_unwind(panic).is_err());
+    assert_eq!(clock.block_on(attempts.check(Err("after"))), Break(Err("after")));
+    drop(attempts);
+
+    assert_eq!(*reasons.lock().unwrap(), [Reason::Panicked, Reason::Panicked]);
+}
+
+/// The loop can be looked at while the attempt is made of what is seen, and after a sleep or an
+/// attempt that was cut short it shows the one that comes.
+#[test]
+fn a_loop_shows_the_attempt_that_is_about_to_be_made() {
+    let clock = VirtualClock::new();
+    let policy = Policy::new(constant(secs(1)).max_attempts(4)).timer(clock.clone());
+    let mut attempts = policy.start();
+    let mut sent = vec![];
+    loop {
+        let mut send = |number| {
+            sent.push(number);
+            ready(Err::<(), _>(number))
+        };
+        let waker = Waker::from(Arc::<Flag>::default());
+        let mut checked = pin!(attempts.attempt(send(attempts.number())));
+        if checked.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+            break;
+        }
+        // The sleep is dropped, again and again.
+    }
+    assert_eq!(sent, [1, 2, 3, 4]);
+}
+
+/// What an operation draws for itself says nothing of the delay that follows.
+#[test]
+fn an_operation_draws_other_numbers_than_its_backoff() {
+    let clock = VirtualClock::new();
+    let mut drawn = vec![];
+    let _ = (|attempt: Attempt| {
+        drawn.push(attempt.uniform(Duration::ZERO, secs(1)));
+        Err::<(), _>("down")
+    })
+    .retry_with(constant(secs(1)).full_jitter().max_attempts(20))
+    .seed(1)
+    .timer(clock.clone())
+    .call();
+    let slept = clock.slept();
+    assert!(drawn.iter().zip(&slept).all(|(drawn, slept)| drawn != slept), "{drawn:?}");
+}
