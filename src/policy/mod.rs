@@ -77,7 +77,13 @@ pub struct Policy<B, C = OnError, H = (), X = Own, T = DefaultTimer> {
 }
 
 impl<B: Finite> Policy<B> {
-    /// A policy that retries errors by `backoff`, and nothing else.
+    /// A policy that retries errors by `backoff`: no hooks, the [`DefaultTimer`], no seed.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(3));
+    /// assert_eq!(policy.call(|attempt| Err::<(), _>(attempt.number())), Err(3));
+    /// ```
     #[must_use]
     pub const fn new(backoff: B) -> Self {
         Policy::with(backoff, OnError, (), DefaultTimer)
@@ -198,6 +204,22 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     ///
     /// Its veto over *attempts* is not asked: a call that is refused before its first attempt has
     /// nothing to return. Add such a hook with [`guard`](Policy::guard).
+    ///
+    /// ```
+    /// use persevere::{Attempt, Policy, hook::Hook, immediate};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering::Relaxed}};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Count(Arc<AtomicU32>);
+    /// impl<O> Hook<O> for Count {
+    ///     fn before_attempt(&mut self, _: &Attempt) { self.0.fetch_add(1, Relaxed); }
+    /// }
+    ///
+    /// let count = Count::default();
+    /// let policy = Policy::new(immediate().max_attempts(3)).hook(count.clone());
+    /// let _ = (policy.call(|_| None::<()>), policy.call(|_| Some(())));
+    /// assert_eq!(count.0.load(Relaxed), 3 + 1);
+    /// ```
     #[must_use]
     pub fn hook<K>(self, hook: K) -> Policy<B, C, (H, K), X, T> {
         self.rebuild(|classifier, hooks, timer| (classifier, (hooks, hook), timer))
@@ -232,6 +254,10 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// Calls `function` before each retry, with what is known without the outcome: a policy serves
     /// any. A [`hook`](Policy::hook) of your own, or `.on_retry` at the call, sees the error too.
     ///
+    /// As with all hooks of a policy, each call has a clone of the closure. What it counts, it
+    /// counts by reference, as here, or by `Arc`; one that captures `&mut` is not `Clone`, and
+    /// belongs at the call.
+    ///
     /// ```
     /// use persevere::{Policy, immediate};
     /// use std::cell::Cell;
@@ -249,7 +275,19 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         self.hook(OnRetryFacts(function))
     }
 
-    /// Calls `function` when a call gives up; see [`Retry::on_give_up`](crate::Retry::on_give_up).
+    /// Calls `function` when a call [gives up](crate::Reason::gave_up): an error comes out, or a
+    /// value that is not good, or an interruption. Not when it is cancelled. To see the error, use
+    /// [`Retry::on_give_up`](crate::Retry::on_give_up).
+    ///
+    /// ```
+    /// use persevere::{Policy, Reason, immediate};
+    /// use std::cell::Cell;
+    /// let reason = Cell::new(None);
+    /// let policy = Policy::new(immediate().max_attempts(2))
+    ///     .on_give_up(|finish| reason.set(Some(finish.reason())));
+    /// let _ = policy.call(|_| None::<()>);
+    /// assert_eq!(reason.get(), Some(Reason::Attempts));
+    /// ```
     #[must_use]
     pub fn on_give_up<F: FnMut(&FinishFacts)>(
         self,
@@ -258,7 +296,17 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         self.hook(OnGiveUpFacts(function))
     }
 
-    /// Calls `function` when a call succeeds.
+    /// Calls `function` when a call succeeds, at the first attempt or later.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use std::cell::Cell;
+    /// let attempts = Cell::new(0);
+    /// let policy = Policy::new(immediate().max_attempts(2))
+    ///     .on_success(|finish| attempts.set(finish.attempts()));
+    /// let _ = policy.call(|attempt| attempt.is_last().then_some("late"));
+    /// assert_eq!(attempts.get(), 2);
+    /// ```
     #[must_use]
     pub fn on_success<F: FnMut(&FinishFacts)>(
         self,
@@ -267,7 +315,21 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         self.hook(OnSuccessFacts(function))
     }
 
-    /// Calls `function` once at the end of each call, however it ends.
+    /// Calls `function` once at the end of each call that began, however it ends: cancelled and
+    /// panicked too.
+    ///
+    /// ```
+    /// use persevere::{Policy, Reason, RetryExt, constant};
+    /// use std::{cell::Cell, future::Future, pin::pin, task::{Context, Waker}, time::Duration};
+    /// let reason = Cell::new(None);
+    /// let policy = Policy::new(constant(Duration::from_secs(1)).max_attempts(2))
+    ///     .on_finish(|finish| reason.set(Some(finish.reason())));
+    /// {
+    ///     let mut retry = pin!((|| async { None::<()> }).retry_with(&policy));
+    ///     let _ = retry.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    /// }
+    /// assert_eq!(reason.get(), Some(Reason::Cancelled));
+    /// ```
     #[must_use]
     pub fn on_finish<F: FnMut(&FinishFacts)>(
         self,
@@ -277,6 +339,16 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     }
 
     /// Calls `function` before each attempt, the first too.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use std::cell::Cell;
+    /// let attempts = Cell::new(0);
+    /// let policy = Policy::new(immediate().max_attempts(4))
+    ///     .on_attempt(|_| attempts.set(attempts.get() + 1));
+    /// let _ = policy.call(|attempt| (attempt.number() == 3).then_some(()));
+    /// assert_eq!(attempts.get(), 3);
+    /// ```
     #[must_use]
     pub fn on_attempt<F: FnMut(&Attempt)>(
         self,
@@ -285,27 +357,65 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         self.hook(OnAttempt(function))
     }
 
-    /// Tells and passes the time with `timer`.
+    /// Tells and passes the time with `timer` instead of the [`DefaultTimer`]. Each call has a
+    /// clone of it; one that a call names itself, with [`Retry::timer`](crate::Retry::timer), comes
+    /// first.
+    ///
+    /// ```
+    /// use persevere::{Policy, constant};
+    /// use persevere::time::{Clock, VirtualClock};
+    /// use std::time::Duration;
+    /// let (clock, hour) = (VirtualClock::new(), Duration::from_secs(3600));
+    /// let policy = Policy::new(constant(hour).max_attempts(3)).timer(clock.clone());
+    /// let _ = (policy.call(|_| None::<()>), policy.call(|_| None::<()>));
+    /// assert_eq!(clock.now(), 4 * hour);
+    /// ```
     #[must_use]
     pub fn timer<U: Clock>(self, timer: U) -> Policy<B, C, H, X, U> {
         self.rebuild(|classifier, hooks, _| (classifier, hooks, timer))
     }
 
     /// Gives every call the random stream of `seed`, so that all repeat the same delays: for tests,
-    /// and for devices that have no entropy but a serial number.
+    /// and for devices that have no entropy but a serial number. Any number will do, 0 too. A call
+    /// may have one of its own, with [`Retry::seed`](crate::Retry::seed).
+    ///
+    /// ```
+    /// use persevere::{Policy, constant};
+    /// use persevere::time::VirtualClock;
+    /// use std::time::Duration;
+    /// let clock = VirtualClock::new();
+    /// let backoff = constant(Duration::from_secs(1)).full_jitter().max_attempts(3);
+    /// let policy = Policy::new(backoff).seed(42).timer(clock.clone());
+    /// let _ = (policy.call(|_| None::<()>), policy.call(|_| None::<()>));
+    /// let slept = clock.slept();
+    /// assert_eq!(slept[..2], slept[2..]);
+    /// ```
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// The backoff.
+    /// The backoff, with its limits.
+    ///
+    /// ```
+    /// use persevere::{Backoff, Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(3));
+    /// assert_eq!(policy.backoff().limits().attempts.unwrap().get(), 3);
+    /// ```
     #[must_use]
     pub const fn backoff(&self) -> &B {
         &self.backoff
     }
 
     /// What will happen, attempt by attempt; see [`Backoff::schedule`].
+    ///
+    /// ```
+    /// use persevere::{Policy, linear};
+    /// use std::time::Duration;
+    /// let policy = Policy::new(linear(Duration::from_secs(1)).max_attempts(3));
+    /// assert_eq!(policy.schedule().to_string(), "1s, 2s (3s in all)");
+    /// ```
     pub fn schedule(&self) -> Schedule<&B>
     where
         B: Backoff,
@@ -313,7 +423,15 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         self.backoff.schedule()
     }
 
-    /// The longest that a call may sleep in all; see [`Backoff::worst_case`].
+    /// The longest that a call may sleep in all, or `None` if it may go on for ever; see
+    /// [`Backoff::worst_case`].
+    ///
+    /// ```
+    /// use persevere::{Policy, constant};
+    /// use std::time::Duration;
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(Policy::new(constant(minute).max_attempts(4)).worst_case(), Some(3 * minute));
+    /// ```
     #[must_use]
     pub fn worst_case(&self) -> Option<Duration>
     where
@@ -324,7 +442,20 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
 }
 
 impl<B: Backoff, C, H: Clone, T: Clock + Clone> Policy<B, C, H, Own, T> {
-    /// Begins a call as a loop; see [`Attempts`]. The clock starts now.
+    /// Begins a call as a loop; see [`Attempts`]. The clock starts now, and hooks hear of the first
+    /// attempt.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use std::ops::ControlFlow::Break;
+    /// let policy = Policy::new(immediate().max_attempts(3));
+    /// let (mut attempts, mut sum) = (policy.start(), 0);
+    /// let outcome = loop {
+    ///     sum += attempts.number();
+    ///     if let Break(outcome) = attempts.check_blocking(Err::<(), _>("busy")) { break outcome; }
+    /// };
+    /// assert_eq!((outcome, sum), (Err("busy"), 1 + 2 + 3));
+    /// ```
     pub fn start<O>(&self) -> AttemptsOf<O, &Self>
     where
         H: Hook<O>,
@@ -334,10 +465,26 @@ impl<B: Backoff, C, H: Clone, T: Clock + Clone> Policy<B, C, H, Own, T> {
 }
 
 impl<B: Backoff, C, H: Clone, T: Clock + Clone> Policy<B, C, H, MayInterrupt, T> {
-    /// Begins a call as a loop, unless a guard refuses the first attempt.
+    /// Begins a call as a loop, unless a [guard](Policy::guard) refuses the first attempt. A later
+    /// attempt that is refused leaves the loop with the outcome that an
+    /// [`Interruptible`](crate::retry::Interruptible) makes of it.
     ///
     /// # Errors
-    /// The refusal.
+    /// [`Interrupted::Vetoed`] with the veto of the guard. The call has ended, and its hooks know.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Interrupted, Policy, Veto, hook::Hook, immediate};
+    /// use std::ops::ControlFlow;
+    /// # #[derive(Clone)] struct Closed;
+    /// impl<O> Hook<O> for Closed {
+    ///     fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
+    ///         ControlFlow::Break(Veto::Circuit)
+    ///     }
+    /// }
+    /// let policy = Policy::new(immediate().max_attempts(3)).guard(Closed);
+    /// let refusal = policy.try_start::<Option<u8>>().err();
+    /// assert_eq!(refusal, Some(Interrupted::Vetoed(Veto::Circuit)));
+    /// ```
     pub fn try_start<O>(&self) -> Result<AttemptsOf<O, &Self>, Interrupted>
     where
         H: Hook<O>,

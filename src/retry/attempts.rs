@@ -18,7 +18,22 @@ use crate::hook::FinishFacts;
 use crate::time::{BlockingTimer, Clock, Timer};
 use crate::{Attempt, Classifier, Hook, Interrupted, Outcome};
 
-/// The loop that a policy makes.
+/// The [`Attempts`] of a policy `P` for outcomes `O`: what to write where a loop is kept.
+///
+/// ```
+/// use persevere::{Policy, immediate};
+/// use persevere::backoff::{Constant, MaxAttempts};
+/// use persevere::retry::AttemptsOf;
+///
+/// struct Session<'a> {
+///     attempts: AttemptsOf<Option<u8>, &'a Policy<MaxAttempts<Constant>>>,
+/// }
+///
+/// let policy = Policy::new(immediate().max_attempts(3));
+/// let mut session = Session { attempts: policy.start() };
+/// assert!(session.attempts.check_blocking(None).is_continue());
+/// assert_eq!(session.attempts.number(), 2);
+/// ```
 pub type AttemptsOf<O, P> = Attempts<
     O,
     <P as IntoPolicy>::Source,
@@ -38,7 +53,9 @@ pub type AttemptsOf<O, P> = Attempts<
 ///
 /// Each has a blocking twin. `again` is for values that borrow `&mut`, which no function can
 /// both look at and give back; a budget then learns of success only from `succeed`. A loop that is
-/// dropped without a word ends as [`Left`](crate::Reason::Left).
+/// dropped without a word ends as [`Left`](crate::Reason::Left). Once the call has ended, an attempt
+/// that is made all the same is nobody's retry: its outcome comes back in `Break`, and nothing is
+/// slept and no hook told.
 ///
 /// ```
 /// use persevere::{Policy, constant};
@@ -105,19 +122,30 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     }
 
     /// The attempt that the body of the loop is making now; if the last one was cut short, the
-    /// next.
+    /// next. What it [draws](Attempt::random) is what an operation would that is given it.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(2));
+    /// let mut attempts = policy.start();
+    /// assert!(attempts.number() == 1 && !attempts.is_last());
+    /// assert!(attempts.check_blocking(None::<u8>).is_continue());
+    /// assert!(attempts.number() == 2 && attempts.is_last());
+    /// assert_eq!(attempts.current().to_string(), "attempt 2 of 2");
+    /// ```
     #[must_use]
     pub fn current(&self) -> Attempt {
         self.call.attempt()
     }
 
-    /// The number of that attempt: 1 for the first.
+    /// The number of the [current](Attempts::current) attempt: 1 for the first.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.call.untimed_attempt().number()
     }
 
-    /// Whether the limit on attempts allows no further one.
+    /// Whether the limit on attempts allows none after the [current](Attempts::current) one. A time
+    /// limit, a budget or a classifier may make an earlier one the last.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.call.untimed_attempt().is_last()
@@ -130,7 +158,27 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     /// Dropping the future cancels the attempt, which counts, or the sleep; the loop may go on with
     /// another. An attempt without an outcome cannot be given up on, so a loop that cancels each of
     /// its attempts never ends. Put a timeout *inside* the attempt, where it makes an outcome:
-    /// `attempts.attempt(async { timeout(limit, work).await.unwrap_or(Err(TooSlow)) })`.
+    ///
+    /// ```
+    /// use persevere::{Policy, constant, time::TokioTimer};
+    /// use std::{future::pending, ops::ControlFlow::Break, time::Duration};
+    /// use tokio::time::timeout;
+    /// # let mut tokio = tokio::runtime::Builder::new_current_thread();
+    /// # tokio.enable_time().start_paused(true).build().unwrap().block_on(async {
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let policy = Policy::new(constant(second).max_attempts(3)).timer(TokioTimer);
+    /// let mut attempts = policy.start();
+    /// let outcome = loop {
+    ///     let work = pending::<Result<(), &str>>();
+    ///     let limited = async { timeout(second, work).await.unwrap_or(Err("too slow")) };
+    ///     if let Break(outcome) = attempts.attempt(limited).await {
+    ///         break outcome;
+    ///     }
+    /// };
+    /// assert_eq!((outcome, attempts.number()), (Err("too slow"), 3));
+    /// # });
+    /// ```
     pub fn attempt<F>(&mut self, future: F) -> Checked<'_, F, O, S, H, X, T>
     where
         F: Future<Output = O>,
@@ -145,6 +193,22 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
 
     /// Decides what follows an outcome in hand, and sleeps if another attempt is to come. As
     /// [`attempt`](Attempts::attempt), for operations that are no single future.
+    ///
+    /// ```
+    /// use persevere::{Policy, constant, time::VirtualClock};
+    /// use std::{ops::ControlFlow::Break, time::Duration};
+    /// let clock = VirtualClock::new();
+    /// let policy =
+    ///     Policy::new(constant(Duration::from_secs(1)).max_attempts(3)).timer(clock.clone());
+    /// let outcome = clock.block_on(async {
+    ///     let mut attempts = policy.start();
+    ///     loop {
+    ///         let outcome = Err::<(), _>(attempts.number());
+    ///         if let Break(outcome) = attempts.check(outcome).await { break outcome; }
+    ///     }
+    /// });
+    /// assert_eq!((outcome, clock.slept().len()), (Err(3), 2));
+    /// ```
     pub fn check(&mut self, outcome: O) -> Checked<'_, Ready<O>, O, S, H, X, T>
     where
         O: Outcome,
@@ -219,8 +283,16 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
 }
 
 impl<O, S: Source, H: Hook<O>, T: Clock> Attempts<O, S, H, Own, T> {
-    /// Begins a call of `policy`, which no guard can refuse. Short for a `&Policy`:
-    /// [`policy.start()`](crate::Policy::start).
+    /// Begins a call of `policy`, which no guard can refuse; a bare backoff will do. For a
+    /// `&Policy`, [`policy.start()`](crate::Policy::start) is the short way.
+    ///
+    /// ```
+    /// use persevere::{Attempts, immediate};
+    /// use std::ops::ControlFlow::{Break, Continue};
+    /// let mut attempts = Attempts::start(immediate().max_attempts(2));
+    /// assert_eq!(attempts.check_blocking(Err::<(), _>("busy")), Continue(()));
+    /// assert_eq!(attempts.check_blocking(Err("busy")), Break(Err("busy")));
+    /// ```
     pub fn start<P>(policy: P) -> Self
     where
         P: IntoPolicy<Source = S, Hooks = H, Ends = Own, Timer = T>,
@@ -231,10 +303,20 @@ impl<O, S: Source, H: Hook<O>, T: Clock> Attempts<O, S, H, Own, T> {
 }
 
 impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
-    /// Begins a call of `policy`, unless a guard refuses the first attempt.
+    /// Begins a call of `policy`, unless a guard refuses the first attempt. For a `&Policy` with a
+    /// [guard](crate::Policy::guard), [`policy.try_start()`](crate::Policy::try_start) is the short
+    /// way; without one, this always succeeds.
     ///
     /// # Errors
-    /// The refusal.
+    /// [`Interrupted::Vetoed`] with the veto of the guard. The call has ended, and its hooks know.
+    ///
+    /// ```
+    /// use persevere::{Attempts, immediate};
+    /// use std::ops::ControlFlow::Break;
+    /// let mut attempts = Attempts::try_start(immediate().max_attempts(2))?;
+    /// assert_eq!(attempts.check_blocking(Some(7)), Break(Some(7)));
+    /// # Ok::<_, persevere::Interrupted>(())
+    /// ```
     pub fn try_start<P>(policy: P) -> Result<Self, Interrupted>
     where
         P: IntoPolicy<Source = S, Hooks = H, Ends = X, Timer = T>,
@@ -253,7 +335,7 @@ where
     Plain: Finish<Result<Infallible, E>, X, Output = Result<Infallible, E>>,
 {
     /// Goes on after an error: sleeps, or gives the error back when the call gives up. Put `?`
-    /// behind it.
+    /// behind its `.await`.
     ///
     /// ```
     /// use persevere::{Policy, immediate};
@@ -315,6 +397,18 @@ where
 
     /// Says that the call succeeded, and passes the value through: budgets refill, and hooks hear
     /// of a success instead of a loop that was left.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// use std::cell::Cell;
+    /// let heard = Cell::new(0);
+    /// let policy = Policy::new(immediate().max_attempts(3))
+    ///     .on_success(|finish| heard.set(finish.attempts()));
+    /// let mut attempts = policy.start();
+    /// attempts.again_blocking("busy")?;
+    /// assert_eq!((attempts.succeed("done"), heard.get()), ("done", 2));
+    /// # Ok::<_, &str>(())
+    /// ```
     pub fn succeed<V>(mut self, value: V) -> V {
         self.call.live().succeed();
         value
@@ -331,7 +425,11 @@ fn gave_up<E>(flow: ControlFlow<Result<Infallible, E>>) -> Result<(), E> {
 }
 
 pin_project_lite::pin_project! {
-    /// The future of [`Attempts::attempt`] and [`Attempts::check`].
+    /// The future of [`Attempts::attempt`] and [`Attempts::check`]. It makes `Continue` once the
+    /// sleep is over, or `Break` with the outcome that leaves the loop.
+    ///
+    /// # Panics
+    /// When polled again after it was ready, or after the operation panicked.
     #[must_use = "an attempt is not made, and an outcome not checked, until this is awaited"]
     pub struct Checked<'a, F, O, S, H, X, T>
     where
@@ -386,7 +484,11 @@ where
 }
 
 pin_project_lite::pin_project! {
-    /// The future of [`Attempts::again`].
+    /// The future of [`Attempts::again`]. It makes `Ok` once the sleep is over, or the error if the
+    /// call gives up.
+    ///
+    /// # Panics
+    /// When polled again after it was ready.
     #[must_use = "nothing is slept until this is awaited"]
     pub struct Again<'a, E, S, H, X, T>
     where
