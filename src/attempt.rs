@@ -19,15 +19,19 @@ const fn known(elapsed: u64) -> u64 {
 ///
 /// It is small and `Copy`, and a pure value: two equal attempts get the same delay from the same
 /// [`Backoff`](crate::Backoff). The engine makes attempts; [`Attempt::new`] and the `with_`
-/// methods make one by hand, to test a backoff or a classifier of your own.
+/// methods make one by hand, to test a backoff or a classifier of your own. Times are exact to the
+/// nanosecond, up to 584 years; more is the same to it.
 ///
 /// ```
 /// use persevere::{Attempt, Backoff, exponential};
 /// use std::time::Duration;
 ///
-/// let second = Attempt::new(2).with_seed(7);
-/// let delay = exponential(Duration::from_millis(100)).delay(&second);
-/// assert_eq!(delay, Some(Duration::from_millis(200)));
+/// let ms = Duration::from_millis;
+/// let second = Attempt::new(2).with_seed(7).with_max_attempts(2).with_waited(ms(100));
+/// assert_eq!(exponential(ms(100)).delay(&second), Some(ms(200)));
+/// assert!(second.is_last() && !second.is_first());
+/// assert_eq!((second.waited(), second.elapsed()), (ms(100), None));
+/// assert_eq!(second.to_string(), "attempt 2 of 2");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
@@ -44,8 +48,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt with this 1-based `number`: nothing waited, no limit, no clock, in the random
-    /// stream of seed 0. Number zero counts as 1.
+    /// The attempt with this `number`, 1 for the first: nothing waited, no limit, no clock, in the
+    /// random stream of seed 0. Zero counts as 1.
     #[must_use]
     pub const fn new(number: u32) -> Self {
         Attempt {
@@ -90,7 +94,16 @@ impl Attempt {
         self
     }
 
-    /// The same attempt after a backoff that gave `delay` the time before.
+    /// The same attempt after a backoff that gave `delay` the time before; zero unless it is set.
+    /// The first attempt has none.
+    ///
+    /// ```
+    /// use persevere::Attempt;
+    /// use std::time::Duration;
+    /// let second = Duration::from_secs(1);
+    /// let before = |number| Attempt::new(number).with_previous_delay(second).previous_delay();
+    /// assert_eq!((before(1), before(2)), (None, Some(second)));
+    /// ```
     #[must_use]
     pub const fn with_previous_delay(mut self, delay: Duration) -> Self {
         self.previous = nanos(delay);
@@ -119,7 +132,8 @@ impl Attempt {
         self.number
     }
 
-    /// How many executions the call makes at the most, where its backoff says so.
+    /// How many executions the call makes at the most, the first included; `None` where its
+    /// backoff has no limit on them.
     #[must_use]
     pub const fn max_attempts(&self) -> Option<NonZeroU32> {
         self.most
@@ -157,19 +171,29 @@ impl Attempt {
 
     /// The time since the call began, or `None` if nothing in the call asks for a clock.
     ///
-    /// A [`max_elapsed`](crate::Backoff::max_elapsed) limit, [`.report()`](crate::Retry::report)
-    /// or a hook that [reads the clock](crate::Hook::reads_clock) ask for it.
+    /// A [`max_elapsed`](crate::Backoff::max_elapsed) limit, [`.report()`](crate::Retry::report),
+    /// and a hook or a backoff that [reads](crate::Hook::reads_clock)
+    /// [the clock](crate::Backoff::reads_clock) ask for it.
     #[must_use]
     pub const fn elapsed(&self) -> Option<Duration> {
         if self.elapsed == UNKNOWN { None } else { Some(from_nanos(self.elapsed)) }
     }
 
-    /// A uniform random number: a pure function of the call's seed, the attempt's number and
-    /// the lane, so that asking twice gives the same number and a seeded call repeats exactly.
+    /// A uniform random number, any `u64`: a pure function of the call's seed, the attempt's number
+    /// and the lane, so that asking twice gives the same number and a seeded call repeats exactly.
     ///
     /// A backoff that wraps another draws here and hands on [`Attempt::inner`], so that stacked
     /// jitters differ; what an operation draws is independent of its delays. Nothing is drawn for
-    /// a call before its first failure: its first attempt gives a fresh random number each time.
+    /// a call before its first failure: its first attempt gives a fresh random number each time,
+    /// unless the call has a seed.
+    ///
+    /// ```
+    /// use persevere::Attempt;
+    /// let attempt = Attempt::new(1).with_seed(42);
+    /// assert_eq!(attempt.random(), attempt.random());
+    /// assert_ne!(attempt.random(), Attempt::new(2).with_seed(42).random());
+    /// assert_ne!(attempt.random(), attempt.inner().random());
+    /// ```
     #[must_use]
     #[inline]
     pub fn random(&self) -> u64 {
@@ -204,7 +228,8 @@ impl Attempt {
         from_nanos(least + random::scale(self.random(), span))
     }
 
-    /// The same attempt for the backoff inside: its draws are independent of this one's.
+    /// The same attempt for the backoff inside: its draws are independent of this one's. See
+    /// [`Attempt::random`].
     #[must_use]
     #[inline]
     pub const fn inner(&self) -> Self {

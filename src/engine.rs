@@ -71,6 +71,18 @@ pub(crate) enum Phase {
 }
 
 /// What to do after an attempt.
+///
+/// ```
+/// use persevere::{Decision, Engine, Own, Reason, classify::OnError, immediate};
+///
+/// let (mut engine, backoff) = (Engine::new(), immediate().max_attempts(2));
+/// engine.begin(None);
+/// let Ok(_) = engine.enter::<Option<u8>, Own, _, _>(&backoff, &mut (), None);
+/// let decision = engine.decide(&backoff, &OnError, &mut (), &Some(7), None);
+/// let Decision::Return(facts) = decision else { panic!("a value is accepted") };
+/// assert_eq!((facts.reason(), facts.attempts()), (Reason::Succeeded, 1));
+/// assert_eq!(decision.to_string(), "succeeded after 1 attempt");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
@@ -81,32 +93,52 @@ pub enum Decision {
 }
 
 impl Engine {
-    /// The state of a call that has not begun.
+    /// The state of a call that has not begun. It draws a seed of its own at its first failure.
     #[must_use]
     pub const fn new() -> Self {
         Engine { number: 0, phase: Phase::Idle, previous: 0, waited: 0, start: 0, seed: 0 }
     }
 
-    /// The same in the random stream of `seed`: a seeded call repeats exactly.
+    /// The same in the random stream of `seed`: a seeded call repeats exactly. Say it before
+    /// [`begin`](Engine::begin).
     #[must_use]
     pub const fn with_seed(mut self, seed: u64) -> Self {
         self.seed = random::spread(seed).get();
         self
     }
 
-    /// Begins the call. Give the time of a monotonic clock here and everywhere if the backoff or a
-    /// hook reads it (see [`Backoff::reads_clock`]), and `None` everywhere if not.
+    /// Begins the call. Give the time of a monotonic clock, since any epoch, here and everywhere if
+    /// the backoff, its limits or a hook read it (see [`Backoff::reads_clock`] and
+    /// [`Hook::reads_clock`]), and `None` everywhere if not.
+    ///
+    /// ```
+    /// use persevere::{Backoff, Decision, Engine, Own, Reason, classify::OnError, constant};
+    /// use std::time::Duration;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let backoff = constant(second).max_elapsed(9 * second);
+    /// assert!(backoff.reads_clock());
+    /// let (mut engine, start) = (Engine::new(), 100 * second);
+    /// engine.begin(Some(start));
+    /// let Ok(_) = engine.enter::<Option<u8>, Own, _, _>(&backoff, &mut (), Some(start));
+    /// // Eight seconds later, a sleep of one more would end at the limit.
+    /// let late = Some(start + 8 * second);
+    /// let decision = engine.decide(&backoff, &OnError, &mut (), &None::<u8>, late);
+    /// assert!(matches!(decision, Decision::Return(facts) if facts.reason() == Reason::Elapsed));
+    /// ```
     #[inline]
     pub fn begin(&mut self, now: Option<Duration>) {
         self.start = now.map_or(0, nanos);
         self.phase = Phase::Between;
     }
 
-    /// Begins the next attempt.
+    /// Begins the next attempt: asks and tells the hooks, and gives what the operation is to know.
+    /// `now` is the time at which it begins, as for [`begin`](Engine::begin).
     ///
     /// # Errors
     /// The interruption, where `X` [allows](crate::MayInterrupt) hooks to refuse attempts and one
-    /// did. The call has ended then.
+    /// did. The call has ended then, and the hooks were told. With [`Own`](crate::Own) there is no
+    /// such error, and `let Ok(attempt) = ..` takes it apart.
     #[inline]
     pub fn enter<O, X: Ends, B: Backoff + ?Sized, H: Hook<O>>(
         &mut self,
@@ -133,7 +165,11 @@ impl Engine {
         Ok(attempt.for_operation())
     }
 
-    /// Decides what follows the `outcome` of the attempt that was entered last.
+    /// Decides what follows the `outcome` of the attempt that was entered last. `now` is the time at
+    /// which it ended. The hooks hear of the attempt, and then of the retry or the end.
+    ///
+    /// After [`Decision::Wait`], sleep that long and [`enter`](Engine::enter) the next attempt;
+    /// after [`Decision::Return`], the call has ended.
     #[inline]
     pub fn decide<O: Outcome, B: Backoff + ?Sized, C: Classifier<O> + ?Sized, H: Hook<O>>(
         &mut self,
@@ -232,8 +268,24 @@ impl Engine {
     }
 
     /// Ends a call that is given up from outside: tells the hooks, if the call began and its end was
-    /// not told. It was [left](Reason::Left) in an attempt, [cancelled](Reason::Cancelled) in a
-    /// sleep, and [panicked](Reason::Panicked) in a hook or a classifier.
+    /// not told. The reason is [`Left`](Reason::Left) between [`enter`](Engine::enter) and
+    /// [`decide`](Engine::decide), [`Cancelled`](Reason::Cancelled) in a sleep, and
+    /// [`Panicked`](Reason::Panicked) if a hook, a classifier or a backoff panicked or, with `std`,
+    /// if the attempt is left because a panic unwinds.
+    ///
+    /// ```
+    /// use persevere::{Engine, Own, Reason, immediate};
+    /// use persevere::hook::{FinishEvent, OnFinish};
+    ///
+    /// let mut reason = None;
+    /// let mut hooks =
+    ///     OnFinish::new(|finish: &FinishEvent<'_, Option<u8>>| reason = Some(finish.reason()));
+    /// let mut engine = Engine::new();
+    /// engine.begin(None);
+    /// let Ok(_) = engine.enter::<Option<u8>, Own, _, _>(&immediate(), &mut hooks, None);
+    /// engine.abandon::<Option<u8>, _>(&mut hooks, None);
+    /// assert_eq!(reason, Some(Reason::Left));
+    /// ```
     pub fn abandon<O, H: Hook<O>>(&mut self, hooks: &mut H, now: Option<Duration>) {
         let reason = match self.phase {
             Phase::Idle | Phase::Finished => return,

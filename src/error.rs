@@ -6,6 +6,15 @@ use core::time::Duration;
 use crate::hook::FinishFacts;
 
 /// Why a call ended.
+///
+/// ```
+/// use persevere::Reason;
+///
+/// assert!(Reason::Budget.gave_up() && !Reason::Budget.is_success());
+/// assert!(!Reason::Cancelled.gave_up() && !Reason::Succeeded.gave_up());
+/// assert_eq!(Reason::Attempts.as_str(), "attempts");
+/// assert_eq!(Reason::Attempts.to_string(), "no attempts left");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
@@ -17,43 +26,47 @@ pub enum Reason {
     Attempts,
     /// The next retry would have started at the limit on elapsed time or past it.
     Elapsed,
-    /// A deadline from outside the call came.
+    /// A hook said [`Veto::Deadline`]: no time is left before a deadline from outside the call.
     Deadline,
-    /// The retry budget was spent.
+    /// A hook said [`Veto::Budget`]: the retry budget was spent.
     Budget,
-    /// The circuit breaker was open.
+    /// A hook said [`Veto::Circuit`]: the circuit breaker was open.
     Circuit,
-    /// The server asked for a longer wait than is allowed.
+    /// The server asked for a longer wait than its
+    /// [ceiling](crate::Backoff::max_retry_after) allows.
     RetryAfterTooLong,
-    /// A hook of your own refused the retry.
+    /// A hook said [`Veto::Refused`]: it refused the retry, or as a guard the attempt, for a reason
+    /// of its own.
     Refused,
-    /// The last attempt was interrupted, and there was no further one.
+    /// The last attempt was interrupted, and there was no further one. Nothing in this crate ends a
+    /// call so yet.
     Interrupted,
     /// The future was dropped before it was ready.
     Cancelled,
     /// The loop was left without a word: neither success nor failure.
     Left,
-    /// The operation, the classifier or a hook panicked.
+    /// The operation, the classifier, the backoff, the timer or a hook panicked.
     Panicked,
 }
 
 impl Reason {
-    /// Whether the call ended well.
+    /// Whether the call ended well: [`Succeeded`](Reason::Succeeded), and nothing else.
     #[must_use]
     #[inline]
     pub const fn is_success(self) -> bool {
         matches!(self, Reason::Succeeded)
     }
 
-    /// Whether the call came to an end with a failure: it did not succeed, and was neither
-    /// cancelled nor left nor did it panic.
+    /// Whether the call came to its end and failed. `false` if it succeeded, was
+    /// [cancelled](Reason::Cancelled) or [left](Reason::Left), or [panicked](Reason::Panicked).
     #[must_use]
     #[inline]
     pub const fn gave_up(self) -> bool {
         !matches!(self, Reason::Succeeded | Reason::Cancelled | Reason::Left | Reason::Panicked)
     }
 
-    /// The reason in one word, for labels of metrics: `succeeded`, `retry_after_too_long`, …
+    /// The reason in one word, for the labels of metrics: the variant's name in `snake_case`, such
+    /// as `succeeded` or `retry_after_too_long`. Sentences are for `Display`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -95,7 +108,24 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Why a hook refuses an attempt or a retry.
+/// Why a hook refuses an attempt or a retry. It becomes the [`Reason`] of the same name.
+///
+/// ```
+/// use persevere::{Reason, RetryExt, Veto, immediate};
+/// use persevere::hook::{Hook, RetryEvent};
+/// use std::ops::ControlFlow;
+///
+/// struct Spent;
+/// impl<O> Hook<O> for Spent {
+///     fn allow_retry(&mut self, _: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+///         ControlFlow::Break(Veto::Budget)
+///     }
+/// }
+///
+/// let retry = (|| Err::<(), _>("busy")).retry_with(immediate().max_attempts(3)).hook(Spent);
+/// let error = retry.report().call().unwrap_err();
+/// assert_eq!((error.reason(), error.attempts()), (Reason::Budget, 1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Veto {
@@ -122,8 +152,22 @@ impl From<Veto> for Reason {
 
 /// Why a call ended without an outcome of its operation.
 ///
-/// Only a policy that [may interrupt](crate::MayInterrupt) ends so; then the error type needs
-/// `From<Interrupted>`, or the call `.report()`.
+/// Only calls of a policy that [may interrupt](crate::MayInterrupt) end so; then the error type
+/// needs `From<Interrupted>`, or the call `.report()`.
+///
+/// ```
+/// use persevere::{Interrupted, Reason, Veto};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum StoreError { Unavailable(Reason) }
+/// impl From<Interrupted> for StoreError {
+///     fn from(interrupted: Interrupted) -> Self { StoreError::Unavailable(interrupted.reason()) }
+/// }
+///
+/// let refused = Interrupted::Vetoed(Veto::Circuit);
+/// assert_eq!(StoreError::from(refused), StoreError::Unavailable(Reason::Circuit));
+/// assert_eq!(refused.to_string(), "the attempt was refused: the circuit is open");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Interrupted {
@@ -133,7 +177,7 @@ pub enum Interrupted {
 }
 
 impl Interrupted {
-    /// The reason with which the call ended.
+    /// The reason with which the call ended: that of the veto.
     #[must_use]
     pub fn reason(self) -> Reason {
         match self {
@@ -151,8 +195,8 @@ impl From<core::convert::Infallible> for Interrupted {
 /// The error of a call with [`.report()`](crate::Retry::report): what happened, and the last error
 /// of the operation as its [`source`](core::error::Error::source).
 ///
-/// It is an [`Error`](core::error::Error) if `E` is one. A boxed error is none: there, end in
-/// `.map_err(|error| error.into_error().expect("an attempt was made"))`, or look at the parts.
+/// It is an [`Error`](core::error::Error) if `E` is one. A boxed error is none: there, look at the
+/// parts, or take the last error out with [`into_error`](RetryError::into_error).
 ///
 /// ```
 /// use persevere::{Reason, RetryExt, constant};
@@ -209,26 +253,28 @@ impl<E> RetryError<E> {
         self.facts.reason()
     }
 
-    /// How many executions there were.
+    /// How many executions were begun, the first included: 0 if that was refused.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.facts.attempts()
     }
 
-    /// The time from the beginning of the call to its end; `None` without a clock.
+    /// The time from the beginning of the call to its end, attempts and sleeps together; `None`
+    /// without a clock. A report asks for the clock, so the time is there, but the
+    /// [`DefaultTimer`](crate::DefaultTimer) has none without `std` and says zero.
     #[must_use]
     pub const fn elapsed(&self) -> Option<Duration> {
         self.facts.elapsed()
     }
 
-    /// How much of that was slept between attempts.
+    /// What was slept between attempts, in all.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         self.facts.waited()
     }
 
-    /// The error of the last attempt that was made. There is none if no attempt was made, or if it
-    /// made a value that the classifier did not accept.
+    /// The error of the last attempt that was made. There is none if no attempt was made, or if the
+    /// last one made a value that the classifier did not accept.
     #[must_use]
     pub const fn error(&self) -> Option<&E> {
         self.error.as_ref()
@@ -240,14 +286,30 @@ impl<E> RetryError<E> {
         self.error
     }
 
-    /// Why the call ended without an outcome, if it did.
+    /// Why the call ended without an outcome, if it did. The [error](RetryError::error) is then that
+    /// of the attempt before, if there was one.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Interrupted, Policy, RetryExt, Veto, hook::Hook, immediate};
+    /// use std::ops::ControlFlow::{self, Break, Continue};
+    /// # #[derive(Clone)] struct Once;
+    /// impl<O> Hook<O> for Once {
+    ///     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+    ///         if attempt.is_first() { Continue(()) } else { Break(Veto::Circuit) }
+    ///     }
+    /// }
+    /// let policy = Policy::new(immediate().max_attempts(3)).guard(Once);
+    /// let error = (|| Err::<(), _>("busy")).retry_with(&policy).report().call().unwrap_err();
+    /// assert_eq!(error.interrupted(), Some(Interrupted::Vetoed(Veto::Circuit)));
+    /// assert_eq!((error.attempts(), error.error()), (1, Some(&"busy")));
+    /// ```
     #[must_use]
     pub const fn interrupted(&self) -> Option<Interrupted> {
         self.interrupted
     }
 
     /// The errors before the last one, oldest first, as many as
-    /// [`.history(n)`](crate::Retry::history) asked for.
+    /// [`.history(n)`](crate::Retry::history) asked for: none unless it did.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn history(&self) -> &[E] {

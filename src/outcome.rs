@@ -82,6 +82,13 @@ impl<T, E> Outcome for Result<T, E> {
 }
 
 /// The error of an `Option`: there is nothing yet.
+///
+/// ```
+/// use persevere::{Absent, RetryExt, immediate};
+/// let error = (|| None::<u8>).retry_with(immediate().max_attempts(2)).report().call().unwrap_err();
+/// assert_eq!(error.into_error(), Some(Absent));
+/// assert_eq!(Absent.to_string(), "nothing yet");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Absent;
 

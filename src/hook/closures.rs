@@ -39,7 +39,8 @@ macro_rules! closure {
 }
 
 closure!(
-    /// Before each attempt. Made by `.on_attempt(..)`.
+    /// Before each attempt. Made by [`Retry::on_attempt`](crate::Retry::on_attempt) and
+    /// [`Policy::on_attempt`](crate::Policy::on_attempt).
     OnAttempt, |attempt: &Attempt| before_attempt(&Attempt) attempt
 );
 closure!(
@@ -48,6 +49,28 @@ closure!(
 );
 closure!(
     /// Before each retry. Made by [`Policy::on_retry`](crate::Policy::on_retry).
+    ///
+    /// As all closures here, it may be written down where a policy is a `static`:
+    ///
+    /// ```
+    /// use persevere::{DefaultTimer, Policy, immediate};
+    /// use persevere::backoff::{Constant, MaxAttempts};
+    /// use persevere::classify::OnError;
+    /// use persevere::hook::{OnRetryFacts, RetryFacts};
+    /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    ///
+    /// static RETRIES: AtomicU32 = AtomicU32::new(0);
+    /// static POLICY: Policy<MaxAttempts<Constant>, OnError, OnRetryFacts<fn(&RetryFacts)>> =
+    ///     Policy::with(
+    ///         immediate().max_attempts(3),
+    ///         OnError,
+    ///         OnRetryFacts::new(|_| { RETRIES.fetch_add(1, Relaxed); }),
+    ///         DefaultTimer,
+    ///     );
+    ///
+    /// assert_eq!(POLICY.call(|_| None::<()>), None);
+    /// assert_eq!(RETRIES.load(Relaxed), 2);
+    /// ```
     OnRetryFacts, |event: &RetryFacts| before_retry(&RetryEvent<'_, O>) event.facts()
 );
 closure!(

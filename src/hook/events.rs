@@ -8,7 +8,28 @@ use crate::error::Summary;
 use crate::time::from_nanos;
 use crate::{Attempt, Outcome, Reason, Verdict};
 
-/// An attempt ended: what it made, and what that means.
+/// An attempt ended: what it made, and what that means. [`Hook::after_attempt`](super::Hook) is
+/// told.
+///
+/// ```
+/// use persevere::{Attempt, RetryExt, Verdict, immediate};
+/// use persevere::hook::{AttemptEvent, Hook};
+///
+/// #[derive(Default)]
+/// struct Verdicts(Vec<(u32, Verdict)>);
+/// impl<O> Hook<O> for Verdicts {
+///     fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+///         self.0.push((event.attempt().number(), event.verdict()));
+///     }
+/// }
+///
+/// let mut seen = Verdicts::default();
+/// let _ = (|attempt: Attempt| attempt.is_last().then_some(()))
+///     .retry_with(immediate().max_attempts(2))
+///     .hook(&mut seen)
+///     .call();
+/// assert_eq!(seen.0, [(1, Verdict::Retry), (2, Verdict::Accept)]);
+/// ```
 #[derive(Debug)]
 pub struct AttemptEvent<'a, O> {
     pub(crate) outcome: Option<&'a O>,
@@ -23,13 +44,13 @@ impl<'a, O> AttemptEvent<'a, O> {
         self.outcome
     }
 
-    /// The attempt.
+    /// The attempt that ended, at the time of its end.
     #[must_use]
     pub fn attempt(&self) -> &'a Attempt {
         self.attempt
     }
 
-    /// What the classifier made of it.
+    /// What the classifiers made of it. A `Retry` may still be refused, by a limit or by a hook.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.verdict
@@ -37,7 +58,23 @@ impl<'a, O> AttemptEvent<'a, O> {
 }
 
 /// A retry is coming: the facts that have no type parameter, so that a hook on a policy, which
-/// serves any outcome, can name them.
+/// serves any outcome, can name them. The outcome is seen at the call site, where
+/// [`Retry::on_retry`](crate::Retry::on_retry) is given a [`RetryEvent`].
+///
+/// ```
+/// use persevere::{Policy, constant, time::VirtualClock};
+/// use std::{cell::RefCell, time::Duration};
+///
+/// let (second, log) = (Duration::from_secs(1), RefCell::new(vec![]));
+/// let policy = Policy::new(constant(second).max_attempts(3))
+///     .timer(VirtualClock::new())
+///     .on_retry(|retry| log.borrow_mut().push((retry.number(), retry.waited(), retry.to_string())));
+/// let _ = policy.call(|_| None::<()>);
+/// assert_eq!(log.take(), [
+///     (1, Duration::ZERO, "attempt 1 of 3 failed, next in 1s".into()),
+///     (2, second, "attempt 2 of 3 failed, next in 1s".into()),
+/// ]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryFacts {
     pub(crate) attempt: Attempt,
@@ -65,7 +102,8 @@ impl RetryFacts {
         self.delay
     }
 
-    /// How long the server asked to be left alone, if it did.
+    /// How long the server asked to be left alone, by [`Verdict::RetryAfter`], if it did. The delay
+    /// is at least as long.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self.verdict {
@@ -74,7 +112,7 @@ impl RetryFacts {
         }
     }
 
-    /// What was slept before, in all.
+    /// What was slept before in all, without the [delay](RetryFacts::delay) that comes now.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         self.attempt.waited()
@@ -96,6 +134,19 @@ impl fmt::Display for RetryFacts {
 }
 
 /// A retry is coming: its [facts](RetryFacts), to which it derefs, and the outcome.
+///
+/// ```
+/// use persevere::{RetryExt, immediate};
+///
+/// let mut outcomes = [Err("busy"), Ok(10), Ok(100)].into_iter();
+/// let mut log = vec![];
+/// let _ = (|| outcomes.next().unwrap())
+///     .retry_with(immediate().max_attempts(5))
+///     .until(|percent| *percent == 100)
+///     .on_retry(|retry| log.push((retry.number(), retry.error().copied(), retry.value().copied())))
+///     .call();
+/// assert_eq!(log, [(1, Some("busy"), None), (2, None, Some(10))]);
+/// ```
 #[derive(Debug)]
 pub struct RetryEvent<'a, O> {
     pub(crate) outcome: Option<&'a O>,
@@ -110,7 +161,7 @@ impl<'a, O: Outcome> RetryEvent<'a, O> {
         self.outcome?.as_result().err()
     }
 
-    /// The value that is not good yet; `None` if it is an error.
+    /// The value that is not good yet; `None` if it is an error, or the attempt was interrupted.
     #[must_use]
     pub fn value(&self) -> Option<&'a O::Value> {
         self.outcome?.as_result().ok()
@@ -151,7 +202,23 @@ impl<O: Outcome<Error: fmt::Display>> fmt::Display for RetryEvent<'_, O> {
     }
 }
 
-/// A call ended: the facts that have no type parameter.
+/// A call ended: the facts that have no type parameter. The outcome is seen at the call site, in a
+/// [`FinishEvent`].
+///
+/// ```
+/// use persevere::{Policy, constant, hook::Timed, time::VirtualClock};
+/// use std::{cell::Cell, time::Duration};
+///
+/// let (second, end) = (Duration::from_secs(1), Cell::new(None));
+/// let policy = Policy::new(constant(second).max_attempts(3))
+///     .timer(VirtualClock::new())
+///     .hook(Timed)
+///     .on_finish(|finish| end.set(Some(*finish)));
+/// let _ = policy.call(|_| None::<()>);
+/// let end = end.get().unwrap();
+/// assert_eq!((end.attempts(), end.waited(), end.elapsed()), (3, 2 * second, Some(2 * second)));
+/// assert_eq!(end.to_string(), "gave up after 3 attempts and 2s: no attempts left");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinishFacts {
     pub(crate) reason: Reason,
@@ -167,13 +234,13 @@ impl FinishFacts {
         self.reason
     }
 
-    /// How many executions were begun.
+    /// How many executions were begun: 0 if the first was refused.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// What was slept in all. Of a sleep that was cancelled, all of it counts.
+    /// What was slept in all. A sleep that was cancelled counts in full.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         from_nanos(self.waited)
@@ -198,6 +265,18 @@ impl fmt::Display for FinishFacts {
 }
 
 /// A call ended: its [facts](FinishFacts), to which it derefs, and the outcome.
+///
+/// ```
+/// use persevere::{Reason, RetryExt, immediate};
+///
+/// let mut log = vec![];
+/// let _ = (|| Ok::<_, &str>(10))
+///     .retry_with(immediate().max_attempts(2))
+///     .until(|percent| *percent == 100)
+///     .on_finish(|finish| log.push((finish.reason(), finish.error().copied(), finish.value().copied())))
+///     .call();
+/// assert_eq!(log, [(Reason::Attempts, None, Some(10))]);
+/// ```
 #[derive(Debug)]
 pub struct FinishEvent<'a, O> {
     pub(crate) outcome: Option<&'a O>,
@@ -205,13 +284,14 @@ pub struct FinishEvent<'a, O> {
 }
 
 impl<'a, O: Outcome> FinishEvent<'a, O> {
-    /// The error that comes out; `None` if there is none.
+    /// The error that comes out; `None` if a value does, or no [outcome](FinishEvent::outcome).
     #[must_use]
     pub fn error(&self) -> Option<&'a O::Error> {
         self.outcome?.as_result().err()
     }
 
-    /// The value that comes out; `None` if there is none.
+    /// The value that comes out, good or not; `None` if an error does, or no
+    /// [outcome](FinishEvent::outcome).
     #[must_use]
     pub fn value(&self) -> Option<&'a O::Value> {
         self.outcome?.as_result().ok()

@@ -10,11 +10,16 @@ pub trait HookExt: Sized {
     /// This hook and then `next`: a tuple, which is a hook itself.
     ///
     /// ```
-    /// use persevere::{RetryExt, immediate};
-    /// use persevere::hook::{HookExt, Timed};
+    /// use persevere::{Attempt, RetryExt, immediate};
+    /// use persevere::hook::{HookExt, OnAttempt, Timed};
     ///
-    /// let outcome = (|| Some(1)).retry_with(immediate().max_attempts(2)).hook(Timed.and(())).call();
-    /// assert_eq!(outcome, Some(1));
+    /// let mut timed = vec![];
+    /// let watch = OnAttempt::new(|attempt: &Attempt| timed.push(attempt.elapsed().is_some()));
+    /// let _ = (|| None::<()>)
+    ///     .retry_with(immediate().max_attempts(2))
+    ///     .hook(Timed.and(watch))
+    ///     .call();
+    /// assert_eq!(timed, [true, true]);
     /// ```
     fn and<K>(self, next: K) -> (Self, K) {
         (self, next)

@@ -25,8 +25,8 @@
 //! | `on_give_up` | the call failed in the end | [`FinishEvent`] | [`FinishFacts`] |
 //! | `on_finish` | the call ended, cancelled and panicked too | [`FinishEvent`] | [`FinishFacts`] |
 //!
-//! **Do** log retries at a low level and the end of the call at a high one: an attempt that failed is no
-//! failure yet. **Don't** block in a hook; it runs between attempts. **Don't** count on
+//! **Do** log retries at a low level and the end of the call at a high one: a failed attempt is not
+//! yet a failed call. **Don't** block in a hook; it runs between attempts. **Don't** count on
 //! [`elapsed`](RetryFacts::elapsed) without a time limit or [`Timed`]: no clock is read for nothing.
 
 mod closures;
@@ -55,7 +55,7 @@ pub(crate) use self::group::{contained, panicking};
 ///
 /// | event | when | may veto |
 /// |---|---|---|
-/// | [`allow_attempt`](Hook::allow_attempt) | before each attempt | yes, if attached as a [guard](crate::Policy::guard) |
+/// | [`allow_attempt`](Hook::allow_attempt) | before each attempt | yes, if the policy has a [guard](crate::Policy::guard) |
 /// | [`before_attempt`](Hook::before_attempt) | before each attempt that is allowed | |
 /// | [`after_attempt`](Hook::after_attempt) | the outcome of an attempt was classified | |
 /// | [`allow_retry`](Hook::allow_retry) | a retry is due, its delay known; nothing slept | yes |
@@ -88,15 +88,15 @@ pub(crate) use self::group::{contained, panicking};
     note = "implement `Hook<O>`, or use a closure with `.on_retry(..)`, `.on_give_up(..)`, `.on_success(..)` or `.on_attempt(..)`"
 )]
 pub trait Hook<O> {
-    /// Whether this hook looks at the elapsed time of its events. If no hook and no limit does, no
-    /// clock is read and the time is `None`. `false` by default.
+    /// Whether this hook looks at the elapsed time of its events. If no hook, no limit and no
+    /// backoff does, no clock is read and the time is `None`. `false` by default.
     #[inline]
     fn reads_clock(&self) -> bool {
         false
     }
 
     /// May refuse an attempt, the first too: an open circuit. It is asked only where a call can end
-    /// without an outcome, that is by a [guard](crate::Policy::guard).
+    /// without an outcome, that is where a policy has a [guard](crate::Policy::guard).
     #[inline]
     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
         let _ = attempt;
@@ -116,7 +116,8 @@ pub trait Hook<O> {
     }
 
     /// May refuse a retry before its sleep: an empty budget. The call then ends with the outcome
-    /// in hand. The hooks that allowed it learn of that in `finish`.
+    /// in hand and the veto as its [reason](crate::Reason). The hooks that allowed it learn of that
+    /// in `finish`.
     #[inline]
     fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
         let _ = event;
@@ -129,7 +130,8 @@ pub trait Hook<O> {
         let _ = event;
     }
 
-    /// The call ended, for whatever reason.
+    /// The call ended, for whatever reason. A call whose retry was never polled or called has no
+    /// end.
     #[inline]
     fn finish(&mut self, event: &FinishEvent<'_, O>) {
         let _ = event;
