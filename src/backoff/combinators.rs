@@ -26,7 +26,8 @@ macro_rules! combinators {
             }
 
             /// At most `retries` executions after the first: `max_retries(3)` makes up to four
-            /// executions, and `max_retries(0)` is one attempt without retry.
+            /// executions, and `max_retries(0)` is one attempt without retry. The same limit as
+            /// [`max_attempts`](Backoff::max_attempts)`(retries + 1)`.
             ///
             /// ```
             /// use persevere::{Backoff, immediate};
@@ -41,8 +42,7 @@ macro_rules! combinators {
             ///
             /// The call began at its first poll, or at `.call()`. A running attempt is not
             /// interrupted. The clock is read at the start of the call and before and after each
-            /// attempt.
-            /// [`Duration::MAX`] is no limit.
+            /// attempt. The tighter of several limits counts. [`Duration::MAX`] is no limit.
             ///
             /// ```
             /// use persevere::{Backoff, constant};
@@ -56,8 +56,11 @@ macro_rules! combinators {
                 MaxElapsed::new(self, limit)
             }
 
-            /// Obeys a server's `Retry-After` up to `limit`; told to wait longer, the call stops
-            /// with a reason of its own. Default: [`Limits::RETRY_AFTER`], five minutes.
+            /// Obeys a server's `Retry-After`, which a classifier says with
+            /// [`Verdict::RetryAfter`](crate::Verdict::RetryAfter), up to `limit`; told to wait
+            /// longer, the call stops with
+            /// [`Reason::RetryAfterTooLong`](crate::Reason::RetryAfterTooLong). Default:
+            /// [`Limits::RETRY_AFTER`], five minutes. [`Duration::MAX`] obeys any.
             ///
             /// ```
             /// use persevere::{Backoff, constant};
@@ -73,7 +76,8 @@ macro_rules! combinators {
             /// [`full_jitter`](Backoff::full_jitter) and [`equal_jitter`](Backoff::equal_jitter)
             /// do not, [`jitter`](Backoff::jitter), [`additive_jitter`](Backoff::additive_jitter)
             /// and [`min_delay`](Backoff::min_delay) do. Written after a jitter, it piles
-            /// the jittered delays up at the cap.
+            /// the jittered delays up at the cap. A server's `Retry-After` is not cut; it has a
+            /// [ceiling](Backoff::max_retry_after) of its own.
             ///
             /// ```
             /// use persevere::{Backoff, exponential};
@@ -85,7 +89,7 @@ macro_rules! combinators {
                 MaxDelay::new(self, cap)
             }
 
-            /// Lifts every delay up to `floor`.
+            /// Lifts every delay up to `floor`, also above a cap that was written before it.
             ///
             /// ```
             /// use persevere::{Backoff, exponential};
@@ -97,8 +101,8 @@ macro_rules! combinators {
                 MinDelay::new(self, floor)
             }
 
-            /// Anything between nothing and the delay, evenly: what spreads a crowd of clients
-            /// best ("full jitter" in Brooker, "Exponential backoff and jitter", AWS Architecture
+            /// Anything between nothing and the delay, evenly, `U(0, d)`: what spreads a crowd of
+            /// clients best ("full jitter" in Brooker, "Exponential backoff and jitter", AWS Architecture
             /// Blog 2015). It never exceeds the delay, so a cap written before it holds.
             ///
             /// ```
@@ -111,9 +115,9 @@ macro_rules! combinators {
                 FullJitter::new(self)
             }
 
-            /// Half of the delay, and anything up to the other half ("equal jitter", same source
-            /// as [`full_jitter`](Backoff::full_jitter)): never exceeds the delay, and never comes
-            /// back at once.
+            /// Half of the delay, and anything up to the other half, evenly, `d/2 + U(0, d/2)`
+            /// ("equal jitter", same source as [`full_jitter`](Backoff::full_jitter)): never exceeds
+            /// the delay, and never comes back at once.
             ///
             /// ```
             /// use persevere::{Backoff, constant};
@@ -125,12 +129,13 @@ macro_rules! combinators {
                 EqualJitter::new(self)
             }
 
-            /// The delay, shorter or longer by up to `factor` of itself: `jitter(0.5)` gives 50 %
-            /// to 150 %, evenly. It may exceed a cap written before it; write the cap after it to
-            /// hold the delay.
+            /// The delay, shorter or longer by up to `factor` of itself, `U(d − f·d, d + f·d)`:
+            /// `jitter(0.5)` gives 50 % to 150 %, evenly. It may exceed a cap written before it;
+            /// write the cap after it to hold the delay.
             ///
             /// # Panics
-            /// If `factor` is not between 0 and 1, both included.
+            /// If `factor` is not between 0 and 1, both included, or not a number. In a `const` or
+            /// a `static`, that is a compile error.
             ///
             /// ```
             /// use persevere::{Backoff, constant};
@@ -142,12 +147,13 @@ macro_rules! combinators {
                 Jitter::new(self, factor)
             }
 
-            /// The delay and anything within `range` on top, evenly. It may exceed a cap written
+            /// The delay and anything within `range` on top, evenly, `d + U(range)`. It may exceed a cap written
             /// before it by `range.end()`. A constant jitter is soon nothing beside a delay that
             /// grows; prefer the relative ones there.
             ///
             /// # Panics
-            /// If `range` ends before it starts.
+            /// If `range` ends before it starts. In a `const` or a `static`, that is a compile
+            /// error.
             ///
             /// ```
             /// use persevere::{Backoff, constant};
@@ -161,7 +167,8 @@ macro_rules! combinators {
             }
 
             /// Every delay through a pure function of your own. What comes out may be anything
-            /// unless it is [declared](Map::bounded) or clamped.
+            /// unless it is [declared](Map::bounded) or clamped, or the delay that goes in is exact.
+            /// What a server asks for does not go through it.
             ///
             /// ```
             /// use persevere::{Attempt, Backoff, exponential};
@@ -174,7 +181,9 @@ macro_rules! combinators {
                 Map::new(self, function)
             }
 
-            /// Only the first `retries` delays; `.then(next)` goes on with another backoff.
+            /// Only the first `retries` delays; `.then(next)` goes on with another backoff. Without
+            /// it, the call ends after them, as by [`max_retries`](Backoff::max_retries). After
+            /// `first(0)`, `next` begins at once.
             ///
             /// ```
             /// use persevere::{Backoff, constant, exponential};
@@ -189,7 +198,7 @@ macro_rules! combinators {
             }
 
             /// Says honestly that this retry goes on until it succeeds, is told to stop, or is
-            /// dropped.
+            /// dropped. It lifts no limit: one that is written as well still counts.
             ///
             /// ```
             /// use persevere::{Backoff, RetryExt, immediate};

@@ -35,11 +35,18 @@ pub const fn exponential(first: Duration) -> Exponential {
 }
 
 impl Exponential {
-    /// Multiplies by `factor` every time instead of by 2. A factor below 1 shrinks, 1 stays, 0
-    /// waits once and then no more.
+    /// Multiplies by `factor` every time instead of by 2. A factor below 1 shrinks, 1 stays, and
+    /// after 0 only the first delay is more than zero. Delays are rounded to the nearest nanosecond.
     ///
     /// # Panics
     /// If `factor` is negative, infinite or not a number; in a `const` that is a compile error.
+    ///
+    /// ```
+    /// use persevere::{Backoff, exponential};
+    /// use std::time::Duration;
+    /// let shrinking = exponential(Duration::from_secs(8)).factor(0.5).max_attempts(4);
+    /// assert_eq!(shrinking.schedule().to_string(), "8s, 4s, 2s (14s in all)");
+    /// ```
     #[must_use]
     pub const fn factor(self, factor: f64) -> Self {
         assert!(

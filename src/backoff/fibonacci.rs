@@ -11,8 +11,8 @@ pub struct Fibonacci {
     first: u64,
 }
 
-/// `first` times Fibonacci's numbers 1, 1, 2, 3, 5, 8, …: grows by about 1.6 each time, more
-/// gently than doubling. Saturates.
+/// `first` times Fibonacci's numbers 1, 1, 2, 3, 5, 8, …: each delay is the sum of the two before,
+/// about 1.6 times the last, which is gentler than doubling. Saturates.
 ///
 /// ```
 /// use persevere::{Backoff, fibonacci};

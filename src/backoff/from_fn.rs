@@ -34,7 +34,17 @@ pub const fn from_fn<F: Fn(&Attempt) -> Option<Duration>>(function: F) -> FromFn
 
 impl<F> FromFn<F> {
     /// Declares what bounds the delays keep to, given the number of the attempt. It is a promise:
-    /// a delay outside them is cut to them.
+    /// a delay outside them is cut to them, and where they are `None`, the backoff ends.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Backoff, DelayBounds, from_fn};
+    /// use std::time::Duration;
+    /// let second = Duration::from_secs(1);
+    /// let backoff = from_fn(move |attempt| Some(attempt.number() * second))
+    ///     .bounded(move |number| (number < 5).then_some(DelayBounds::new(second, 3 * second)));
+    /// assert_eq!(backoff.delay(&Attempt::new(4)), Some(3 * second));
+    /// assert_eq!(backoff.delay(&Attempt::new(5)), None);
+    /// ```
     #[must_use]
     pub const fn bounded<D>(self, bounds: D) -> Bounded<Self, D>
     where

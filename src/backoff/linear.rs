@@ -29,7 +29,15 @@ pub const fn linear(first: Duration) -> Linear {
 }
 
 impl Linear {
-    /// Grows by `step` every time instead of by the first delay.
+    /// Grows by `step` every time instead of by the first delay. Zero is constant.
+    ///
+    /// ```
+    /// use persevere::{Backoff, linear};
+    /// use std::time::Duration;
+    /// let ms = Duration::from_millis;
+    /// let backoff = linear(ms(100)).step(ms(50)).max_attempts(4);
+    /// assert_eq!(backoff.schedule().to_string(), "100ms, 150ms, 200ms (450ms in all)");
+    /// ```
     #[must_use]
     pub const fn step(self, step: Duration) -> Self {
         Linear { step: nanos(step), ..self }

@@ -24,7 +24,7 @@
 //! | [`fibonacci(d)`](fibonacci) | `d · F(n)`: 1, 1, 2, 3, 5, … |
 //! | [`polynomial(d, k)`](polynomial) | `d · n^k` |
 //! | [`decorrelated(d)`](decorrelated) | random in `d ..= 3 · previous` |
-//! | [`decorrelated_v2(d)`](decorrelated_v2) | random along `2^t · tanh(√4t)` |
+//! | [`decorrelated_v2(d)`](decorrelated_v2) | random along `2^t · tanh(√(4t))` |
 //! | [`delays([..])`](delays), [`from_iter(..)`](from_iter) | as listed; ends with the list |
 //! | [`from_fn(..)`](from_fn) | as your function says |
 //!
@@ -97,6 +97,18 @@ pub(crate) use self::combinators::display;
 use self::combinators::{combinators, forward, trait_methods};
 
 /// The shortest and the longest delay that may come; both included.
+///
+/// ```
+/// use persevere::DelayBounds;
+/// use std::time::Duration;
+///
+/// let ms = Duration::from_millis;
+/// let bounds = DelayBounds::new(ms(10), ms(30));
+/// assert!(bounds.contains(ms(10)) && bounds.contains(ms(30)) && !bounds.contains(ms(31)));
+/// assert_eq!(bounds.to_string(), "10ms to 30ms");
+/// assert_eq!(DelayBounds::exactly(ms(10)), DelayBounds::new(ms(10), ms(0)));
+/// assert!(DelayBounds::ANY.contains(Duration::MAX));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DelayBounds {
     /// No delay is shorter.
@@ -106,7 +118,7 @@ pub struct DelayBounds {
 }
 
 impl DelayBounds {
-    /// Anything: what a closure promises that declares nothing.
+    /// Any delay: what a closure promises that declares nothing.
     pub const ANY: DelayBounds = DelayBounds { min: Duration::ZERO, max: Duration::MAX };
 
     /// From `min` to `max`. If they are the wrong way round, `min` counts for both.
@@ -121,7 +133,8 @@ impl DelayBounds {
         DelayBounds { min: delay, max: delay }
     }
 
-    /// Whether `delay` lies within. 584 years and more are all the same to a retry.
+    /// Whether `delay` lies within, both ends included. 584 years and more are all the same to a
+    /// retry.
     #[must_use]
     pub const fn contains(&self, delay: Duration) -> bool {
         let delay = nanos(delay);
@@ -152,9 +165,9 @@ impl fmt::Display for DelayBounds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How many executions there are at the most, the first included.
+    /// How many executions there are at the most, the first included; `None` means no limit.
     pub attempts: Option<NonZeroU32>,
-    /// No retry starts this long after the call began, or later.
+    /// No retry starts this long after the call began, or later; `None` means no limit.
     pub elapsed: Option<Duration>,
     /// The longest delay that a server may ask for; a call told to wait longer stops.
     /// `None` means [`Limits::RETRY_AFTER`].
@@ -162,7 +175,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No limit.
+    /// No limit on attempts or time, and the default [one](Limits::RETRY_AFTER) on `Retry-After`.
     pub const NONE: Limits = Limits { attempts: None, elapsed: None, retry_after: None };
 
     /// The longest `Retry-After` that is obeyed where nothing else is said: five minutes.
@@ -181,19 +194,42 @@ impl Limits {
         Limits { attempts: Some(attempts), ..self }
     }
 
-    /// These limits with one on the time from the start of the call.
+    /// These limits with one on the time from the start of the call, the coming sleep counted.
+    ///
+    /// ```
+    /// use persevere::Limits;
+    /// use std::time::Duration;
+    /// let limits = Limits::NONE.with_elapsed(Duration::from_secs(30));
+    /// assert_eq!((limits.elapsed, limits.attempts), (Some(Duration::from_secs(30)), None));
+    /// ```
     #[must_use]
     pub const fn with_elapsed(self, elapsed: Duration) -> Self {
         Limits { elapsed: Some(elapsed), ..self }
     }
 
-    /// These limits with one on what a server may ask for.
+    /// These limits with one on what a server may ask for. A longer wait stops the call.
+    ///
+    /// ```
+    /// use persevere::Limits;
+    /// use std::time::Duration;
+    /// let limits = Limits::NONE.with_retry_after(Duration::from_secs(10));
+    /// assert_eq!(limits.retry_after, Some(Duration::from_secs(10)));
+    /// assert_eq!(Limits::RETRY_AFTER, Duration::from_secs(300));
+    /// ```
     #[must_use]
     pub const fn with_retry_after(self, retry_after: Duration) -> Self {
         Limits { retry_after: Some(retry_after), ..self }
     }
 
     /// The tighter of both, limit by limit.
+    ///
+    /// ```
+    /// use persevere::Limits;
+    /// use std::time::Duration;
+    /// let [long, short] = [60, 5].map(|n| Limits::NONE.with_elapsed(Duration::from_secs(n)));
+    /// assert_eq!(long.and(short), short);
+    /// assert_eq!(long.and(Limits::NONE), long);
+    /// ```
     #[must_use]
     #[inline]
     pub fn and(self, other: Limits) -> Limits {
@@ -280,6 +316,24 @@ pub trait Backoff {
     ///
     /// # Errors
     /// Those of the formatter.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Backoff, DelayBounds};
+    /// use std::{fmt, time::Duration};
+    ///
+    /// struct Second;
+    /// impl Backoff for Second {
+    ///     fn delay(&self, _: &Attempt) -> Option<Duration> { Some(Duration::from_secs(1)) }
+    ///     fn bounds(&self, _: u32) -> Option<DelayBounds> {
+    ///         Some(DelayBounds::exactly(Duration::from_secs(1)))
+    ///     }
+    ///     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("a second") }
+    /// }
+    /// assert_eq!(
+    ///     Second.max_attempts(3).to_string(),
+    ///     "a second, at most 3 attempts: 1s, 1s (2s in all)",
+    /// );
+    /// ```
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("custom backoff")
     }
@@ -328,6 +382,22 @@ pub trait Backoff {
 /// Everything with a limit is finite, jitter and caps keep it so, and `.forever()` says honestly
 /// that this one is not. For a backoff of your own whose `delay` ends by itself, write
 /// `impl Finite for Mine {}`. `dyn Finite` is a backoff whose type is not known.
+///
+/// ```
+/// use persevere::{Backoff, Finite, constant, exponential};
+/// use std::time::Duration;
+///
+/// fn backoff(gentle: bool) -> Box<dyn Finite> {
+///     let second = Duration::from_secs(1);
+///     if gentle {
+///         Box::new(exponential(second).max_attempts(4))
+///     } else {
+///         Box::new(constant(second).max_elapsed(5 * second))
+///     }
+/// }
+/// assert_eq!(backoff(true).worst_case(), Some(Duration::from_secs(1 + 2 + 4)));
+/// assert_eq!(backoff(false).worst_case(), Some(Duration::from_secs(4)));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this retry would never end",
     label = "`{Self}` is no backoff that stops",

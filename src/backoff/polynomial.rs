@@ -12,8 +12,8 @@ pub struct Polynomial {
     degree: u32,
 }
 
-/// `first · n^degree`: degree 0 is constant, 1 linear, 2 gives `first`, `4 · first`, `9 · first`.
-/// Saturates.
+/// The nth delay is `first · n^degree`: degree 0 is constant, 1 linear, and 2 gives `first`,
+/// `4 · first`, `9 · first`, …. Saturates.
 ///
 /// ```
 /// use persevere::{Attempt, Backoff, polynomial};

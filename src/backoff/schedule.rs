@@ -15,7 +15,7 @@ const ADDED: usize = 1 << 12;
 pub struct Step {
     /// The number of the attempt that failed before this delay: 1 for the first.
     pub attempt: u32,
-    /// The delay.
+    /// The shortest and the longest that this delay may be.
     pub delay: DelayBounds,
     /// All delays up to this one together.
     pub waited: DelayBounds,
@@ -25,7 +25,7 @@ pub struct Step {
 /// [`Backoff::schedule`].
 ///
 /// It ends where the backoff does. It assumes attempts that take no time, so that a time limit may
-/// end a real call earlier. It never ends for a backoff that is for ever; `.take(n)` then.
+/// end a real call earlier. It does not end for a backoff that goes on for ever: add `.take(n)`.
 ///
 /// `Display` prints the first eight delays and the worst case; `{:#}` prints a line for each.
 ///
@@ -34,6 +34,8 @@ pub struct Step {
 /// use std::time::Duration;
 ///
 /// let backoff = exponential(Duration::from_secs(1)).full_jitter().max_attempts(3);
+/// let second = backoff.schedule().nth(1).unwrap();
+/// assert_eq!((second.attempt, second.waited.max), (2, Duration::from_secs(1 + 2)));
 /// assert_eq!(
 ///     backoff.schedule().to_string(),
 ///     "0ns to 1s, 0ns to 2s (at most 3s in all)",

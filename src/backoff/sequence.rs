@@ -19,7 +19,8 @@ impl<B> First<B> {
 
     /// Goes on with `next`, which counts its attempts from 1 again and sees only its own delays
     /// before. If the first part ends earlier, by a limit on attempts or a list, `next` takes over
-    /// there (not after an iterator that does not know its length: it ends the call). Time limits of either part count for the whole call.
+    /// there. An iterator that does not know its length ends the call instead. Time limits of either
+    /// part count for the whole call.
     ///
     /// ```
     /// use persevere::{Attempt, Backoff, constant, decorrelated};

@@ -47,7 +47,9 @@ pub struct Kinds<N> {
     names: N,
 }
 
-/// Retries errors of the named kinds and stops at all others; it has no opinion on values.
+/// Retries errors of the named kinds and stops at all others; it has no opinion on values. `names`
+/// is an array, a slice or a `Vec` of them. A name that the error type does not know matches
+/// nothing; check those of a configuration with [`Kinded::knows`].
 ///
 /// ```
 /// use persevere::{Attempt, Verdict};

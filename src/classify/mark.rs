@@ -52,16 +52,41 @@ impl<E: Error> Error for Marked<E> {
 }
 
 /// Marks an error as worth a retry. See [`Marked`].
+///
+/// ```
+/// use persevere::classify::{Marked, transient};
+/// assert_eq!("busy".parse::<u8>().map_err(|_| transient("busy")), Err(Marked::Transient("busy")));
+/// ```
 pub const fn transient<E>(error: E) -> Marked<E> {
     Marked::Transient(error)
 }
 
-/// Marks an error as worth a retry once `delay` has passed. See [`Marked`].
+/// Marks an error as worth a retry once `delay` has passed, as a server's `Retry-After` says. See
+/// [`Marked`].
+///
+/// ```
+/// use persevere::{RetryExt, immediate, time::VirtualClock};
+/// use persevere::classify::{by_mark, transient_after};
+/// use std::time::Duration;
+///
+/// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+/// let _ = (|| Err::<(), _>(transient_after("busy", second)))
+///     .retry_with(immediate().max_attempts(3))
+///     .classifier(by_mark())
+///     .timer(clock.clone())
+///     .call();
+/// assert_eq!(clock.slept(), [second, second]);
+/// ```
 pub const fn transient_after<E>(error: E, delay: Duration) -> Marked<E> {
     Marked::TransientAfter(error, delay)
 }
 
 /// Marks an error as one that no retry can help. See [`Marked`].
+///
+/// ```
+/// use persevere::classify::{Marked, permanent};
+/// assert_eq!(permanent("no such user"), Marked::Permanent("no such user"));
+/// ```
 pub const fn permanent<E>(error: E) -> Marked<E> {
     Marked::Permanent(error)
 }
@@ -87,7 +112,15 @@ impl<E> Marked<E> {
         }
     }
 
-    /// What the mark means.
+    /// What the mark means, for a classifier of your own.
+    ///
+    /// ```
+    /// use persevere::Verdict;
+    /// use persevere::classify::{permanent, transient};
+    /// let (busy, gone) = (transient("busy"), permanent("gone"));
+    /// assert_eq!((busy.verdict(), gone.verdict()), (Verdict::Retry, Verdict::Stop));
+    /// assert_eq!((busy.get(), gone.into_inner()), (&"busy", "gone"));
+    /// ```
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
@@ -99,6 +132,16 @@ impl<E> Marked<E> {
 }
 
 /// An error that `?` converts is transient: most are, and a mark is for those that are not.
+///
+/// ```
+/// use persevere::classify::{Marked, permanent};
+/// fn port(text: &str) -> Result<u16, Marked<std::num::ParseIntError>> {
+///     if text.is_empty() { return Err(permanent("".parse::<u16>().unwrap_err())); }
+///     Ok(text.parse()?)
+/// }
+/// assert!(matches!(port("x"), Err(Marked::Transient(_))));
+/// assert!(matches!(port(""), Err(Marked::Permanent(_))));
+/// ```
 impl<E> From<E> for Marked<E> {
     fn from(error: E) -> Self {
         Marked::Transient(error)
@@ -110,6 +153,14 @@ impl<E> From<E> for Marked<E> {
 pub struct ByMark;
 
 /// Does what the mark of an error says; it has no opinion on values. See [`Marked`].
+///
+/// ```
+/// use persevere::{Attempt, Verdict};
+/// use persevere::classify::{Classifier, Marked, by_mark, permanent};
+/// let classify = |outcome: Result<(), Marked<&str>>| by_mark().classify(&outcome, &Attempt::new(1));
+/// assert_eq!(classify(Err(permanent("gone"))), Some(Verdict::Stop));
+/// assert_eq!(classify(Ok(())), None);
+/// ```
 #[must_use]
 pub const fn by_mark() -> ByMark {
     ByMark

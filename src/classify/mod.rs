@@ -59,16 +59,31 @@ pub use self::predicate::{PredicateExt, Until, When, until, when};
 pub use self::source::{caused_by, find_source, sources};
 
 /// What an outcome means for the call.
+///
+/// ```
+/// use persevere::{RetryExt, Verdict, constant, time::VirtualClock};
+/// use std::time::Duration;
+///
+/// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+/// let mut delays = [60, 0].into_iter();
+/// let _ = (|| delays.next().map_or(Ok(()), Err))
+///     .retry_with(constant(second).max_attempts(5))
+///     .classify(|outcome, _| Some(Verdict::RetryAfter(outcome.err()? * second)))
+///     .timer(clock.clone())
+///     .call();
+/// // What the server asks for is a floor: the backoff's own second stays where it is longer.
+/// assert_eq!(clock.slept(), [60 * second, second]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It is good: return it, as a success.
+    /// It is good: return it, as a success. An error may be good too.
     Accept,
     /// It may be better the next time.
     Retry,
     /// The server asked to be left alone this long: a floor under the backoff's delay, which is
-    /// neither shortened nor jittered down. More than the
-    /// [ceiling](crate::Backoff::max_retry_after) stops the call.
+    /// neither capped by [`max_delay`](crate::Backoff::max_delay) nor jittered down. More than the
+    /// [ceiling](crate::Backoff::max_retry_after), five minutes by default, stops the call.
     RetryAfter(Duration),
     /// It will not get better: return it, as a failure.
     Stop,
@@ -159,7 +174,16 @@ impl<O, A: Classifier<O>, B: Classifier<O>> Classifier<O> for OrElse<A, B> {
     }
 }
 
-/// Accepts values and retries errors: what every chain ends with.
+/// Accepts values and retries errors: what every chain ends with, and the classifier of a policy
+/// that is given none.
+///
+/// ```
+/// use persevere::{Attempt, Verdict};
+/// use persevere::classify::{Classifier, OnError};
+/// let classify = |outcome: Option<u8>| OnError.classify(&outcome, &Attempt::new(1));
+/// assert_eq!(classify(Some(1)), Some(Verdict::Accept));
+/// assert_eq!(classify(None), Some(Verdict::Retry));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OnError;
 
@@ -201,7 +225,7 @@ pub struct ClassifyFn<F> {
     function: F,
 }
 
-/// A pure closure over outcome and attempt as a [`Classifier`].
+/// A pure closure over outcome and attempt as a [`Classifier`]; `None` is no opinion.
 ///
 /// ```
 /// use persevere::{Attempt, Verdict};

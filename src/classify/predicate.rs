@@ -28,7 +28,7 @@ pub trait PredicateExt<T: ?Sized>: Fn(&T) -> bool + Sized {
         move |subject: &T| self(subject) && other(subject)
     }
 
-    /// One says yes. The second is asked only if the first does not.
+    /// At least one says yes. The second is asked only if the first does not.
     fn or(self, other: impl Fn(&T) -> bool) -> impl Fn(&T) -> bool {
         move |subject: &T| self(subject) || other(subject)
     }

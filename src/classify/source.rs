@@ -6,9 +6,13 @@ use core::iter::successors;
 /// An error and everything behind it, the outermost first.
 ///
 /// ```
+/// use persevere::{RetryExt, immediate};
 /// use persevere::classify::sources;
-/// let error = std::io::Error::other("cable unplugged");
-/// assert_eq!(sources(&error).count(), 1);
+/// let retry = (|| "x".parse::<u8>()).retry_with(immediate().max_attempts(2));
+/// let error = retry.report().call().unwrap_err();
+/// let chain: Vec<_> = sources(&error).map(|error| error.to_string()).collect();
+/// assert_eq!(chain.len(), 2);
+/// assert_eq!(chain[1], "invalid digit found in string");
 /// ```
 pub fn sources<'a>(
     error: &'a (dyn Error + 'static),
@@ -16,7 +20,7 @@ pub fn sources<'a>(
     successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
-/// The outermost `E` in an error's chain, the error itself included.
+/// The outermost `E` in an error's chain, the error itself included; `None` if there is none.
 ///
 /// ```
 /// use persevere::classify::find_source;
