@@ -27,6 +27,17 @@ mod sealed {
 
 /// Every call ends with an outcome of its own operation. What a policy is unless a
 /// [guard](crate::Policy::guard) is added.
+///
+/// ```
+/// use persevere::{Backoff, Finite, Own, Policy, immediate};
+/// use persevere::classify::OnError;
+///
+/// /// The outcome needs no `From<Interrupted>`, since no guard can come in between.
+/// fn twice<B: Backoff>(policy: &Policy<B, OnError, (), Own>) -> [Result<u32, &'static str>; 2] {
+///     [policy.call(|attempt| Ok(attempt.number())), policy.call(|_| Err("busy"))]
+/// }
+/// assert_eq!(twice(&Policy::new(immediate().max_attempts(3))), [Ok(1), Err("busy")]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Own;
 
@@ -42,8 +53,29 @@ impl Ends for Own {
 
 /// A call may end without an outcome of its operation: a guard refused the attempt.
 ///
-/// The outcome has to be able to say so: a `Result` whose error is `From<Interrupted>`, an
-/// `Option`, or any with [`.report()`](crate::Retry::report).
+/// The outcome has to be able to say so: a `Result` or a `ControlFlow` whose error is
+/// `From<Interrupted>`, an `Option`, any other that is
+/// [`Interruptible`](crate::retry::Interruptible), or any at all with
+/// [`.report()`](crate::Retry::report).
+///
+/// ```
+/// use persevere::{Attempt, MayInterrupt, Policy, Veto, hook::Hook, immediate};
+/// use persevere::backoff::{Constant, MaxAttempts};
+/// use persevere::classify::OnError;
+/// use std::ops::ControlFlow;
+///
+/// #[derive(Clone)]
+/// struct Closed;
+/// impl<O> Hook<O> for Closed {
+///     fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
+///         ControlFlow::Break(Veto::Circuit)
+///     }
+/// }
+///
+/// type Guarded = Policy<MaxAttempts<Constant>, OnError, ((), Closed), MayInterrupt>;
+/// let policy: Guarded = Policy::new(immediate().max_attempts(3)).guard(Closed);
+/// assert_eq!(policy.call(|_| Some("never asked")), None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MayInterrupt;
 

@@ -94,8 +94,8 @@
 //!
 //! # What does it cost?
 //!
-//! Until the first failure: no allocation, no lock, no random number, and no clock unless a time limit
-//! or a hook asks for it. After it, still no allocation of ours. The README has the figures.
+//! Until the first failure: no allocation, no lock, no random number, and no clock unless a time
+//! limit, a hook or a backoff of your own asks for it. After it, still no allocation of ours. The README has the figures.
 //!
 //! # Features
 //!

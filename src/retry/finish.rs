@@ -7,7 +7,35 @@ use crate::ends::{Ends, MayInterrupt, Own};
 use crate::hook::FinishFacts;
 use crate::{Absent, Interrupted, Outcome, RetryError};
 
-/// An outcome that can say that there was none.
+/// An outcome that can say that there was none: a `Result` or a `ControlFlow` whose error is
+/// `From<Interrupted>`, or an `Option`, where it is `None`. For an outcome of your own, say what it
+/// is then. Calls of a policy that [may interrupt](crate::MayInterrupt) need it.
+///
+/// ```
+/// use persevere::{Interrupted, Outcome, Veto, retry::Interruptible};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum AppError { Unavailable }
+/// impl From<Interrupted> for AppError {
+///     fn from(_: Interrupted) -> Self { AppError::Unavailable }
+/// }
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Reply(Result<String, AppError>);
+/// impl Outcome for Reply {
+///     type Value = String;
+///     type Error = AppError;
+///     fn as_result(&self) -> Result<&String, &AppError> { self.0.as_ref() }
+///     fn into_result(self) -> Result<String, AppError> { self.0 }
+/// }
+/// impl Interruptible for Reply {
+///     fn from_interrupted(interrupted: Interrupted) -> Self { Reply(Err(interrupted.into())) }
+/// }
+///
+/// let refused = Interrupted::Vetoed(Veto::Circuit);
+/// assert_eq!(Result::<(), AppError>::from_interrupted(refused), Err(AppError::Unavailable));
+/// assert_eq!(Reply::from_interrupted(refused), Reply(Err(AppError::Unavailable)));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this policy may end a call that has no outcome of its own (a guard may refuse the attempt)",
     label = "`{Self}` cannot say that it was interrupted",
@@ -77,7 +105,8 @@ pub trait Finish<O, X: Ends>: Sealed {
     fn interrupted(&mut self, interruption: X::Interruption, facts: FinishFacts) -> Self::Output;
 }
 
-/// The operation's own outcome, untouched.
+/// The operation's own outcome, untouched: what comes out of a retry unless it is given
+/// [`.report()`](crate::Retry::report).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plain;
 
@@ -109,7 +138,7 @@ impl<O: Interruptible> Finish<O, MayInterrupt> for Plain {
     }
 }
 
-/// The value, or a [`RetryError`].
+/// The value, or a [`RetryError`]: what [`.report()`](crate::Retry::report) makes.
 #[derive(Clone, Debug)]
 pub struct Report<E> {
     /// The last error that was retried: what a call has to show that is interrupted after it.
@@ -143,7 +172,8 @@ impl<O: Outcome, X: Ends> Finish<O, X> for Report<O::Error> {
     }
 }
 
-/// A [`Report`] with the errors before the last one.
+/// A [`Report`] with the errors before the last one: what [`.history(n)`](crate::Retry::history)
+/// makes.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug)]
 pub struct History<E> {

@@ -21,7 +21,9 @@ use crate::hook::{
 use crate::time::{BlockingTimer, Clock, Timer, from_nanos};
 use crate::{Attempt, Classifier, Hook, Outcome, Verdict};
 
-/// What [`RetryExt::retry_with`](crate::RetryExt::retry_with) makes of an operation and a policy.
+/// What [`RetryExt::retry_with`](crate::RetryExt::retry_with) makes of an operation and a policy,
+/// for a field; the [module](crate::retry) has an example. `K` is
+/// [`Sync`](crate::retry::marker::Sync) or [`Async`](crate::retry::marker::Async).
 pub type RetryOf<Op, K, P> = Retry<
     Op,
     OutcomeOf<Op, K>,
@@ -225,8 +227,8 @@ where
         self.ask(classify::until(predicate))
     }
 
-    /// Asks a closure what an outcome means, before everything that was said so far; `None` leaves
-    /// it to that.
+    /// Asks a pure closure what an outcome means, before everything that was said so far; `None`
+    /// leaves it to that.
     ///
     /// ```
     /// use persevere::{RetryExt, Verdict, immediate};
@@ -411,8 +413,9 @@ where
         )
     }
 
-    /// Draws jitter from the random stream of `seed`, so that the call repeats exactly. Without a
-    /// seed, each call draws one of its own at its first failure.
+    /// Draws jitter from the random stream of `seed` instead of the policy's, so that the call
+    /// repeats exactly. Any number will do, 0 too. Without a seed, each call draws one of its own at
+    /// its first failure.
     ///
     /// ```
     /// use persevere::{RetryExt, constant};
@@ -473,7 +476,8 @@ where
     H: Hook<O>,
     T: Clock,
 {
-    /// Keeps up to `most` errors before the last one for the report, the latest of them.
+    /// Keeps up to `most` errors before the last one for the report, the latest of them; 0 keeps
+    /// none. They are read with [`RetryError::history`](crate::RetryError::history).
     ///
     /// ```
     /// use persevere::{RetryExt, immediate};
@@ -502,7 +506,8 @@ where
     H: Hook<O>,
     T: Clock,
 {
-    /// Runs the retry on this thread, blocking between attempts. For operations that make an
+    /// Runs the retry on this thread, blocking between attempts, and returns the operation's own
+    /// outcome, or what [`.report()`](Retry::report) makes of it. For operations that make an
     /// outcome; those that make a future are awaited.
     ///
     /// ```

@@ -9,7 +9,27 @@ use super::source::IntoPolicy;
 use crate::time::Clock;
 use crate::{Attempt, Hook, Outcome as IsOutcome};
 
-/// Something that makes an attempt whenever it is asked to.
+/// Something that makes an attempt whenever it is asked to. Closures, functions and clonable futures
+/// become one by [`RetryExt`]; a type of your own does so by implementing both:
+///
+/// ```
+/// use persevere::{Attempt, RetryExt, immediate, retry::Operation};
+///
+/// struct Knock { answers_at: u32 }
+/// impl Operation for Knock {
+///     type Output = Option<u32>;
+///     fn attempt(&mut self, attempt: Attempt) -> Option<u32> {
+///         (attempt.number() == self.answers_at).then_some(self.answers_at)
+///     }
+/// }
+/// impl RetryExt<()> for Knock {
+///     type Operation = Self;
+///     fn into_operation(self) -> Self { self }
+/// }
+///
+/// let answer = Knock { answers_at: 2 }.retry_with(immediate().max_attempts(3)).call();
+/// assert_eq!(answer, Some(2));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a future runs once, so it cannot be retried",
     label = "this future is not `Clone`",
@@ -19,7 +39,8 @@ pub trait Operation {
     /// An [outcome](crate::Outcome), or a future of one.
     type Output;
 
-    /// Makes the attempt, or the future that will.
+    /// Makes the attempt, or the future that will. It is called once for each attempt, and not again
+    /// once it has panicked.
     fn attempt(&mut self, attempt: Attempt) -> Self::Output;
 }
 

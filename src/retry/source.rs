@@ -6,7 +6,47 @@ use crate::ends::Ends;
 use crate::ends::Own;
 use crate::time::DefaultTimer;
 
-/// What a call holds of its policy: backoff and classifier by reference.
+/// What a call holds of its policy: backoff and classifier by reference. Implement it together with
+/// [`IntoPolicy`], for a policy that lies where a call cannot borrow it.
+///
+/// ```
+/// use persevere::{DefaultTimer, Own, RetryExt, immediate};
+/// use persevere::backoff::{Constant, MaxAttempts};
+/// use persevere::classify::OnError;
+/// use persevere::retry::{IntoPolicy, PolicyParts, Source};
+/// use std::sync::{Arc, RwLock};
+///
+/// type Backoff = MaxAttempts<Constant>;
+///
+/// /// A backoff that may be replaced while calls go on: each keeps the one it began with.
+/// struct Settings(RwLock<Arc<Backoff>>);
+/// struct Snapshot(Arc<Backoff>);
+///
+/// impl Source for Snapshot {
+///     type Backoff = Backoff;
+///     type Classifier = OnError;
+///     type Values = OnError;
+///     fn backoff(&self) -> &Backoff { &self.0 }
+///     fn classifier(&self) -> &OnError { &OnError }
+///     fn values(&self) -> &OnError { &OnError }
+/// }
+/// impl IntoPolicy for &Settings {
+///     type Source = Snapshot;
+///     type Hooks = ();
+///     type Ends = Own;
+///     type Timer = DefaultTimer;
+///     fn into_parts(self) -> PolicyParts<Snapshot, (), DefaultTimer> {
+///         PolicyParts::new(Snapshot(self.0.read().unwrap().clone()), (), DefaultTimer)
+///     }
+/// }
+///
+/// let settings = Settings(RwLock::new(Arc::new(immediate().max_attempts(3))));
+/// let error = (|| None::<u8>).retry_with(&settings).report().call().unwrap_err();
+/// assert_eq!(error.attempts(), 3);
+/// *settings.0.write().unwrap() = Arc::new(immediate().max_attempts(5));
+/// let error = (|| None::<u8>).retry_with(&settings).report().call().unwrap_err();
+/// assert_eq!(error.attempts(), 5);
+/// ```
 pub trait Source {
     /// The backoff.
     type Backoff: Backoff + ?Sized;
@@ -25,8 +65,30 @@ pub trait Source {
     fn values(&self) -> &Self::Values;
 }
 
-/// What [`retry_with`](crate::RetryExt::retry_with) takes: a finite backoff, a [`Policy`](crate::Policy), a
-/// reference or an `Arc` to one, and other types that hold one.
+/// What [`retry_with`](crate::RetryExt::retry_with) takes: a finite backoff, a
+/// [`Policy`](crate::Policy), a reference or an `Arc` to one, and other types that hold one.
+///
+/// ```
+/// use persevere::{DefaultTimer, Own, Policy, RetryExt, immediate};
+/// use persevere::backoff::{Constant, MaxAttempts};
+/// use persevere::policy::{IntoPolicy, PolicyParts};
+///
+/// struct StorePolicy(Policy<MaxAttempts<Constant>>);
+///
+/// impl<'a> IntoPolicy for &'a StorePolicy {
+///     type Source = &'a Policy<MaxAttempts<Constant>>;
+///     type Hooks = ();
+///     type Ends = Own;
+///     type Timer = DefaultTimer;
+///     fn into_parts(self) -> PolicyParts<Self::Source, (), DefaultTimer> {
+///         (&self.0).into_parts()
+///     }
+/// }
+///
+/// let policy = StorePolicy(Policy::new(immediate().max_attempts(3)));
+/// let error = (|| Err::<(), _>("busy")).retry_with(&policy).report().call().unwrap_err();
+/// assert_eq!(error.attempts(), 3);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no retry can follow `{Self}`",
     label = "neither a backoff that stops, nor a policy that can be shared",
@@ -59,7 +121,7 @@ pub struct PolicyParts<S, H, T> {
     pub hooks: H,
     /// The timer of the call.
     pub timer: T,
-    /// The seed of the call's random stream; `None` draws one.
+    /// The seed of the call's random stream; `None`, the default, draws one at the first failure.
     pub seed: Option<u64>,
 }
 

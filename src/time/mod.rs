@@ -61,7 +61,29 @@ pub use self::virtual_clock::{VirtualClock, VirtualSleep};
 
 /// Reads a monotonic time. The part that asynchronous and blocking timers share.
 ///
-/// Nothing reads the clock unless a time limit, a report or a hook asks for it.
+/// Nothing reads the clock unless a time limit, a report, a hook or a backoff asks for it.
+///
+/// ```
+/// use persevere::time::Clock;
+/// use std::{cell::Cell, time::Duration};
+///
+/// /// A counter that a device increments every millisecond, and that starts over after 49 days.
+/// #[derive(Default)]
+/// struct Counter { last: Cell<u32>, rounds: Cell<u64> }
+/// # impl Counter { fn read(&self) -> u32 { 1500 } }
+///
+/// impl Clock for Counter {
+///     type Sleep = ();
+///     fn now(&self) -> Duration {
+///         let count = self.read();
+///         if count < self.last.replace(count) {
+///             self.rounds.set(self.rounds.get() + 1);
+///         }
+///         Duration::from_millis((self.rounds.get() << 32) + u64::from(count))
+///     }
+/// }
+/// assert_eq!(Counter::default().now(), Duration::from_millis(1500));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no timer",
     label = "neither a timer nor a clock",
@@ -72,7 +94,8 @@ pub trait Clock {
     /// The future that [`Timer::sleep`] gives; `()` for a clock that can only block.
     type Sleep;
 
-    /// The time since an epoch of the clock's own. It must never go backwards.
+    /// The time since an epoch of the clock's own, such as the start of the process. It must never
+    /// go backwards. From 584 years on, all times are the same to a retry.
     fn now(&self) -> Duration;
 }
 
@@ -80,6 +103,27 @@ pub trait Clock {
 /// own for any other runtime.
 ///
 /// A timer is held by each call and cloned for it, so it should be small; most are empty.
+///
+/// ```
+/// use persevere::{RetryExt, constant};
+/// use persevere::time::{Clock, Timer, VirtualClock};
+/// use std::time::Duration;
+///
+/// /// Another timer ten times as fast, to run through a bad day before lunch.
+/// struct Fast<T>(T);
+/// impl<T: Clock> Clock for Fast<T> {
+///     type Sleep = T::Sleep;
+///     fn now(&self) -> Duration { self.0.now() * 10 }
+/// }
+/// impl<T: Timer> Timer for Fast<T> {
+///     fn sleep(&self, duration: Duration) -> T::Sleep { self.0.sleep(duration / 10) }
+/// }
+///
+/// let (clock, backoff) = (VirtualClock::new(), constant(Duration::from_secs(60)).max_attempts(2));
+/// let retry = (|| async { None::<u8> }).retry_with(backoff).timer(Fast(clock.clone()));
+/// assert_eq!(clock.block_on(retry), None);
+/// assert_eq!(clock.slept(), [Duration::from_secs(6)]);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot sleep without blocking",
     label = "no asynchronous timer",
@@ -95,6 +139,27 @@ pub trait Timer: Clock<Sleep: Future<Output = ()>> {
 }
 
 /// Sleeps by blocking the thread, for [`Retry::call`](crate::Retry::call) and the blocking loop.
+///
+/// ```
+/// use persevere::{RetryExt, constant};
+/// use persevere::time::{BlockingTimer, Clock};
+/// use std::{cell::RefCell, time::Duration};
+///
+/// /// Writes down what it would sleep.
+/// #[derive(Default)]
+/// struct DryRun(RefCell<Vec<Duration>>);
+/// impl Clock for DryRun {
+///     type Sleep = ();
+///     fn now(&self) -> Duration { self.0.borrow().iter().sum() }
+/// }
+/// impl BlockingTimer for DryRun {
+///     fn sleep_blocking(&self, duration: Duration) { self.0.borrow_mut().push(duration); }
+/// }
+///
+/// let (dry, minute) = (DryRun::default(), Duration::from_secs(60));
+/// let _ = (|| None::<u8>).retry_with(constant(minute).max_attempts(3)).timer(&dry).call();
+/// assert_eq!(dry.0.take(), [minute, minute]);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot block the thread",
     label = "no blocking timer",

@@ -23,6 +23,17 @@ use super::{BlockingTimer, Clock, Timer};
 /// assert_eq!(timer.piece(Duration::from_micros(1)), millisecond);
 /// assert_eq!(timer.piece(Duration::from_secs(3600)), Duration::from_secs(60));
 /// ```
+///
+/// A sleep of 150 minutes on a timer that can do one hour:
+///
+/// ```
+/// use persevere::time::{BlockingTimer, Pieces, VirtualClock};
+/// use std::time::Duration;
+///
+/// let (clock, minute) = (VirtualClock::new(), Duration::from_secs(60));
+/// Pieces::new(clock.clone(), minute, 60 * minute).sleep_blocking(150 * minute);
+/// assert_eq!(clock.slept(), [60, 60, 30].map(|n| n * minute));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Pieces<T> {
     timer: T,
@@ -50,7 +61,8 @@ impl<T> Pieces<T> {
         Pieces { timer, grain, longest }
     }
 
-    /// The sleep that is asked of the timer for the next part of `remaining`.
+    /// The sleep that is asked of the timer for the next part of `remaining`: a multiple of the
+    /// grain, and zero only for zero.
     #[must_use]
     pub fn piece(&self, remaining: Duration) -> Duration {
         if remaining >= self.longest {

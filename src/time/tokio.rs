@@ -11,7 +11,8 @@ use super::{BlockingTimer, Clock, Timer};
 ///
 /// It reads tokio's clock, so a test with `start_paused = true` passes hours of backoff at once.
 /// Sleeping needs a running tokio runtime with its time driver enabled, and panics without one,
-/// as every tokio timer does; reading the clock and blocking need none.
+/// as every tokio timer does; reading the clock and blocking need none. Blocking passes real time
+/// in any case.
 ///
 /// ```
 /// use persevere::{RetryExt, constant};
@@ -19,9 +20,9 @@ use super::{BlockingTimer, Clock, Timer};
 /// use std::time::Duration;
 ///
 /// let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-/// let hourly = constant(Duration::from_millis(1)).max_attempts(3);
+/// let brief = constant(Duration::from_millis(1)).max_attempts(3);
 /// let outcome = runtime.block_on(async {
-///     (|| async { Err::<(), _>("down") }).retry_with(hourly).timer(TokioTimer).await
+///     (|| async { Err::<(), _>("down") }).retry_with(brief).timer(TokioTimer).await
 /// });
 /// assert_eq!(outcome, Err("down"));
 /// ```

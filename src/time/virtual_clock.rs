@@ -77,6 +77,16 @@ impl VirtualClock {
     }
 
     /// How many asynchronous sleeps are held by somebody just now; a leak shows here.
+    ///
+    /// ```
+    /// use persevere::time::{Timer, VirtualClock};
+    /// use std::time::Duration;
+    /// let clock = VirtualClock::new();
+    /// let sleep = clock.sleep(Duration::from_secs(1));
+    /// assert_eq!(clock.sleepers(), 1);
+    /// drop(sleep);
+    /// assert_eq!(clock.sleepers(), 0);
+    /// ```
     #[must_use]
     pub fn sleepers(&self) -> usize {
         self.state().sleepers.len()
@@ -84,6 +94,20 @@ impl VirtualClock {
 
     /// Moves the time forward, and wakes all whose sleep is over. An operation calls it to make
     /// an attempt last. Saturates at [`Duration::MAX`].
+    ///
+    /// ```
+    /// use persevere::{Reason, RetryExt, constant, time::VirtualClock};
+    /// use std::time::Duration;
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let error = (|| { clock.advance(4 * second); None::<u8> })
+    ///     .retry_with(constant(second).max_elapsed(10 * second))
+    ///     .timer(clock.clone())
+    ///     .report()
+    ///     .call()
+    ///     .unwrap_err();
+    /// // Two attempts of four seconds and a sleep of one: another sleep would end at the limit.
+    /// assert_eq!((error.reason(), error.attempts()), (Reason::Elapsed, 2));
+    /// ```
     pub fn advance(&self, duration: Duration) {
         let due = {
             let mut state = self.state();
@@ -93,8 +117,8 @@ impl VirtualClock {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Runs `future` to its end on this thread; whenever it waits for nothing but sleeps, the
-    /// time jumps to where the shortest of them ends.
+    /// Runs `future` to its end on this thread, and returns its output; whenever it waits for
+    /// nothing but sleeps, the time jumps to where the first of them ends.
     ///
     /// # Panics
     /// If the future waits for something that is no sleep of this clock, and nothing wakes it for
