@@ -135,6 +135,12 @@ impl<B: Backoff> fmt::Display for Schedule<B> {
 
 impl<B: Backoff> Schedule<&B> {
     /// The backoff whose schedule this is.
+    ///
+    /// ```
+    /// use persevere::{Backoff, immediate};
+    /// let backoff = immediate().max_attempts(3);
+    /// assert_eq!(backoff.schedule().backoff(), &backoff);
+    /// ```
     #[must_use]
     pub const fn backoff(&self) -> &B {
         self.backoff

@@ -96,7 +96,8 @@ pub trait Hook<O> {
     }
 
     /// May refuse an attempt, the first too: an open circuit. It is asked only where a call can end
-    /// without an outcome, that is where a policy has a [guard](crate::Policy::guard).
+    /// without an outcome, that is where a policy has a [guard](crate::Policy::guard); see there for
+    /// an example. By default, all are allowed.
     #[inline]
     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
         let _ = attempt;
@@ -117,7 +118,7 @@ pub trait Hook<O> {
 
     /// May refuse a retry before its sleep: an empty budget. The call then ends with the outcome
     /// in hand and the veto as its [reason](crate::Reason). The hooks that allowed it learn of that
-    /// in `finish`.
+    /// in `finish`. By default, all are allowed; [`Veto`] has an example of one that is not.
     #[inline]
     fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
         let _ = event;

@@ -162,6 +162,18 @@ pub type Outcome<Op, K> = <<Op as Operation>::Output as Produces<K>>::Outcome;
 ///
 /// If the operation makes a future, the retry is awaited; if it makes an outcome, it ends in
 /// [`.call()`](Retry::call).
+///
+/// ```
+/// use persevere::{Attempt, RetryExt, immediate, time::VirtualClock};
+/// use std::future::ready;
+///
+/// let twice = immediate().max_attempts(2);
+/// let clock = VirtualClock::new();
+/// assert_eq!((|| "7".parse::<u8>()).retry_with(twice).call(), Ok(7));
+/// assert_eq!((|attempt: Attempt| Some(attempt.number())).retry_with(twice).call(), Some(1));
+/// assert_eq!(clock.block_on((async || Some("async")).retry_with(twice)), Some("async"));
+/// assert_eq!(clock.block_on(ready(Some("clonable")).retry_with(twice)), Some("clonable"));
+/// ```
 pub trait RetryExt<M>: Sized {
     /// The operation that it is.
     type Operation;

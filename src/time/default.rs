@@ -8,7 +8,13 @@ use super::Clock;
 /// `futures-timer`, on by default), [`std::thread::sleep`] when blocking.
 ///
 /// It works on every runtime and in none. `futures-timer` keeps one helper thread for the whole
-/// process, started at the first sleep. A sleep longer than a century is cut to one.
+/// process, started at the first sleep. An awaited sleep longer than a century is cut to one.
+///
+/// ```
+/// use persevere::{DefaultTimer, time::Clock};
+/// let earlier = DefaultTimer.now();
+/// assert!(DefaultTimer.now() >= earlier);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DefaultTimer;
 
