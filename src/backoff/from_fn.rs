@@ -88,12 +88,12 @@ pub struct Bounded<B, D> {
 impl<B: Backoff, D: Fn(u32) -> Option<DelayBounds>> Backoff for Bounded<B, D> {
     fn delay(&self, attempt: &Attempt) -> Option<Duration> {
         let delay = self.inner.delay(attempt)?;
-        let bounds = (self.bounds)(attempt.number())?;
+        let bounds = (self.bounds)(attempt.number().max(1))?;
         Some(delay.min(bounds.max).max(bounds.min))
     }
 
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
-        self.inner.bounds(attempt).and_then(|_| (self.bounds)(attempt))
+        self.inner.bounds(attempt).and_then(|_| (self.bounds)(attempt.max(1)))
     }
 
     ask_inner!(limits);

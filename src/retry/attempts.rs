@@ -460,6 +460,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ControlFlow<O>> {
         let mut this = self.project();
         if let Some((interruption, facts)) = this.refused.take() {
+            this.state.set(State::Done);
             return Poll::Ready(Break(Plain.interrupted(interruption, facts)));
         }
         let mut call = this.attempts.call.live();
