@@ -3,7 +3,7 @@
 use super::Policy;
 use crate::backoff::Backoff;
 use crate::ends::Ends;
-use crate::retry::{Held, IntoPolicy, PolicyParts, Source};
+use crate::retry::{Held, IntoPolicy, PolicyParts, source};
 
 impl<B: Backoff, C, H, X: Ends, T> IntoPolicy for Policy<B, C, H, X, T> {
     type Source = Held<B, C>;
@@ -34,24 +34,7 @@ macro_rules! shared {
             }
         }
 
-        impl<$($lifetime,)? B: Backoff, C, H, X, T> Source for $pointer {
-            type Backoff = B;
-            type Classifier = C;
-            type Values = C;
-
-            #[inline]
-            fn backoff(&self) -> &B {
-                &self.backoff
-            }
-            #[inline]
-            fn classifier(&self) -> &C {
-                &self.classifier
-            }
-            #[inline]
-            fn values(&self) -> &C {
-                &self.classifier
-            }
-        }
+        source!([$($lifetime,)? B, C, H, X, T] $pointer);
     )* };
 }
 

@@ -37,5 +37,6 @@ pub use self::operation::{
     marker,
 };
 pub use self::overlay::{Ask, Errors, ForValues, Inherit, Overlay, Values};
+pub(crate) use self::source::source;
 pub use self::source::{Held, IntoPolicy, PolicyParts, Source};
 pub use crate::ends::{Ends, MayInterrupt, Own};

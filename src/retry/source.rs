@@ -152,24 +152,35 @@ impl<B, C> Held<B, C> {
     }
 }
 
-impl<B: Backoff, C> Source for Held<B, C> {
-    type Backoff = B;
-    type Classifier = C;
-    type Values = C;
+/// A source that has its backoff and its classifier in fields of these names.
+macro_rules! source {
+    ([$($generic:tt)*] $type:ty) => {
+        impl<$($generic)*> $crate::retry::Source for $type
+        where
+            B: $crate::Backoff,
+        {
+            type Backoff = B;
+            type Classifier = C;
+            type Values = C;
 
-    #[inline]
-    fn backoff(&self) -> &B {
-        &self.backoff
-    }
-    #[inline]
-    fn classifier(&self) -> &C {
-        &self.classifier
-    }
-    #[inline]
-    fn values(&self) -> &C {
-        &self.classifier
-    }
+            #[inline]
+            fn backoff(&self) -> &B {
+                &self.backoff
+            }
+            #[inline]
+            fn classifier(&self) -> &C {
+                &self.classifier
+            }
+            #[inline]
+            fn values(&self) -> &C {
+                &self.classifier
+            }
+        }
+    };
 }
+pub(crate) use source;
+
+source!([B, C] Held<B, C>);
 
 impl<B: Finite> IntoPolicy for B {
     type Source = Held<B, OnError>;
