@@ -167,10 +167,7 @@ impl<A, B> OrElse<A, B> {
 impl<O, A: Classifier<O>, B: Classifier<O>> Classifier<O> for OrElse<A, B> {
     #[inline]
     fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
-        match self.first.classify(outcome, attempt) {
-            None => self.next.classify(outcome, attempt),
-            verdict => verdict,
-        }
+        self.first.classify(outcome, attempt).or_else(|| self.next.classify(outcome, attempt))
     }
 }
 

@@ -107,6 +107,42 @@ pub(crate) fn contained(hook: impl FnOnce()) {
     hook();
 }
 
+/// Every event that a hook is told or asked of, handed on to another hook.
+macro_rules! delegate {
+    (|$this:ident| $hook:expr) => {
+        #[inline]
+        fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+            let $this = self;
+            Hook::<O>::allow_attempt(&mut $hook, attempt)
+        }
+        #[inline]
+        fn before_attempt(&mut self, attempt: &Attempt) {
+            let $this = self;
+            Hook::<O>::before_attempt(&mut $hook, attempt);
+        }
+        #[inline]
+        fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+            let $this = self;
+            Hook::<O>::after_attempt(&mut $hook, event);
+        }
+        #[inline]
+        fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+            let $this = self;
+            Hook::<O>::allow_retry(&mut $hook, event)
+        }
+        #[inline]
+        fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
+            let $this = self;
+            Hook::<O>::before_retry(&mut $hook, event);
+        }
+        #[inline]
+        fn finish(&mut self, event: &FinishEvent<'_, O>) {
+            let $this = self;
+            Hook::<O>::finish(&mut $hook, event);
+        }
+    };
+}
+
 /// More than two are pairs within pairs.
 macro_rules! tuple {
     ($first:ident $($rest:ident)+) => {
@@ -117,36 +153,10 @@ macro_rules! tuple {
                 let ($first, $($rest),+) = self;
                 $first.reads_clock() $(|| $rest.reads_clock())+
             }
-            #[inline]
-            fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
-                let ($first, $($rest),+) = self;
-                Hook::<O>::allow_attempt(&mut nested!($first $($rest)+), attempt)
-            }
-            #[inline]
-            fn before_attempt(&mut self, attempt: &Attempt) {
-                let ($first, $($rest),+) = self;
-                Hook::<O>::before_attempt(&mut nested!($first $($rest)+), attempt);
-            }
-            #[inline]
-            fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
-                let ($first, $($rest),+) = self;
-                nested!($first $($rest)+).after_attempt(event);
-            }
-            #[inline]
-            fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
-                let ($first, $($rest),+) = self;
-                nested!($first $($rest)+).allow_retry(event)
-            }
-            #[inline]
-            fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
-                let ($first, $($rest),+) = self;
-                nested!($first $($rest)+).before_retry(event);
-            }
-            #[inline]
-            fn finish(&mut self, event: &FinishEvent<'_, O>) {
-                let ($first, $($rest),+) = self;
-                nested!($first $($rest)+).finish(event);
-            }
+            delegate!(|hooks| {
+                let ($first, $($rest),+) = hooks;
+                nested!($first $($rest)+)
+            });
         }
     };
 }
@@ -207,30 +217,7 @@ macro_rules! forward {
             fn reads_clock(&self) -> bool {
                 (**self).reads_clock()
             }
-            #[inline]
-            fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
-                (**self).allow_attempt(attempt)
-            }
-            #[inline]
-            fn before_attempt(&mut self, attempt: &Attempt) {
-                (**self).before_attempt(attempt);
-            }
-            #[inline]
-            fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
-                (**self).after_attempt(event);
-            }
-            #[inline]
-            fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
-                (**self).allow_retry(event)
-            }
-            #[inline]
-            fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
-                (**self).before_retry(event);
-            }
-            #[inline]
-            fn finish(&mut self, event: &FinishEvent<'_, O>) {
-                (**self).finish(event);
-            }
+            delegate!(|hook| **hook);
         }
     )* };
 }

@@ -475,7 +475,7 @@ where
             Progress::Ended(outcome, _) => Poll::Ready(Break(outcome)),
             Progress::Due(now) => {
                 this.state.set(State::Done);
-                Poll::Ready(match this.attempts.call.live().enter(now) {
+                Poll::Ready(match call.enter(now) {
                     Ok(_) => Continue(()),
                     Err((interruption, facts)) => Break(Plain.interrupted(interruption, facts)),
                 })

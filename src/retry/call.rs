@@ -37,6 +37,8 @@ impl<S: Source, V, H, T: Clock> Parts<S, V, H, T> {
     }
 }
 
+const REBUILT: &str = "a call that was rebuilt into another is not used again";
+
 /// The call. Whatever happens to it, its hooks hear of its end exactly once.
 ///
 /// The bounds stand on the type because `Drop` needs them.
@@ -68,16 +70,14 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
     pub(crate) fn live(&mut self) -> Live<'_, O, S, V, H, X, T> {
         match &mut self.parts {
             Some(parts) => Live { engine: &mut self.engine, parts, types: PhantomData },
-            None => unreachable!("a call that was rebuilt into another is not used again"),
+            None => unreachable!("{REBUILT}"),
         }
     }
-}
 
-impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
     fn parts(&self) -> &Parts<S, V, H, T> {
         match &self.parts {
             Some(parts) => parts,
-            None => unreachable!("a call that was rebuilt into another is not used again"),
+            None => unreachable!("{REBUILT}"),
         }
     }
 
@@ -106,12 +106,12 @@ impl<O, S: Source, H: Hook<O>, X, T: Clock> Call<O, S, Inherit, H, X, T> {
     #[inline]
     pub(crate) fn of(policy: PolicyParts<S, H, T>) -> Self {
         let PolicyParts { source, hooks, timer, seed } = policy;
-        let engine = match seed {
-            Some(seed) => Engine::new().with_seed(seed),
-            None => Engine::new(),
-        };
-        let parts = Parts { source, overlay: Inherit, hooks, timer };
-        Call { engine, parts: Some(parts), types: PhantomData }
+        let parts = Some(Parts { source, overlay: Inherit, hooks, timer });
+        let mut call = Call { engine: Engine::new(), parts, types: PhantomData };
+        if let Some(seed) = seed {
+            call.seed(seed);
+        }
+        call
     }
 }
 

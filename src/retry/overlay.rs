@@ -78,10 +78,8 @@ pub struct Ask<C, V> {
 impl<S, O, C: Classifier<O>, V: Overlay<S, O>> Overlay<S, O> for Ask<C, V> {
     #[inline]
     fn verdict(&self, source: &S, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
-        match self.first.classify(outcome, attempt) {
-            None => self.rest.verdict(source, outcome, attempt),
-            verdict => verdict,
-        }
+        let first = self.first.classify(outcome, attempt);
+        first.or_else(|| self.rest.verdict(source, outcome, attempt))
     }
 }
 
@@ -102,10 +100,8 @@ pub struct Errors<P, V> {
 impl<S, O: Outcome, P: Fn(&O::Error) -> bool, V: Overlay<S, O>> Overlay<S, O> for Errors<P, V> {
     #[inline]
     fn verdict(&self, source: &S, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
-        match self.errors.classify(outcome, attempt) {
-            None => self.values.verdict(source, outcome, attempt),
-            verdict => verdict,
-        }
+        let errors = self.errors.classify(outcome, attempt);
+        errors.or_else(|| self.values.verdict(source, outcome, attempt))
     }
 }
 
