@@ -1250,3 +1250,15 @@ fn what_ends_is_not_said_to_go_on_for_ever() {
     let backoff = from_fn(|_| Some(ms(1))).first(2).then(from_fn(|_| Some(ms(1))).bounded(ends(5)));
     assert_eq!(backoff.worst_case(), Some(Duration::MAX));
 }
+
+/// The worst case is one, however the backoff is asked for it.
+#[test]
+fn a_worst_case_is_the_same_by_value_and_behind_a_pointer() {
+    let ends = |n: u32| (n < 5).then_some(DelayBounds::exactly(ms(1)));
+    let backoff = from_fn(|_| Some(ms(1))).bounded(ends).forever();
+    let (borrowed, boxed): (&dyn Backoff, Box<dyn Backoff>) = (&backoff, Box::new(backoff));
+    assert_eq!(backoff.worst_case(), Some(ms(4)));
+    assert_eq!(Backoff::worst_case(&&backoff), Some(ms(4)));
+    assert_eq!((borrowed.worst_case(), boxed.worst_case()), (Some(ms(4)), Some(ms(4))));
+    assert_eq!(constant(ms(1)).forever().worst_case(), None);
+}

@@ -366,6 +366,9 @@ macro_rules! forward {
             fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 (**self).describe(f)
             }
+            fn worst_case(&self) -> Option<Duration> {
+                (**self).worst_case()
+            }
         }
         #[diagnostic::do_not_recommend]
         impl<$($g)* + Finite> Finite for $type {}

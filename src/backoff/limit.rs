@@ -154,13 +154,6 @@ impl<B: Backoff> Backoff for Forever<B> {
     ask_inner!(limits);
     ask_inner!(reads_clock);
 
-    /// Nothing to add up, unless there is a limit inside after all.
-    fn worst_case(&self) -> Option<Duration> {
-        let limits = self.limits();
-        limits.attempts.or(limits.elapsed.and(Some(NonZeroU32::MIN)))?;
-        self.inner.worst_case()
-    }
-
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.describe(f)?;
         f.write_str(", for ever")
