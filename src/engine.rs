@@ -51,6 +51,8 @@ pub struct Engine {
     start: u64,
     /// Zero until a delay is needed.
     seed: u64,
+    /// What is retried, for those who watch.
+    operation: Option<&'static str>,
 }
 
 /// Where a call is, so that its end can say what it was.
@@ -96,15 +98,51 @@ impl Engine {
     /// The state of a call that has not begun. It draws a seed of its own at its first failure.
     #[must_use]
     pub const fn new() -> Self {
-        Engine { number: 0, phase: Phase::Idle, previous: 0, waited: 0, start: 0, seed: 0 }
+        Engine {
+            number: 0,
+            phase: Phase::Idle,
+            previous: 0,
+            waited: 0,
+            start: 0,
+            seed: 0,
+            operation: None,
+        }
     }
 
     /// The same in the random stream of `seed`: a seeded call repeats exactly. Say it before
     /// [`begin`](Engine::begin).
     #[must_use]
     pub const fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = random::spread(seed).get();
+        self.set_seed(seed);
         self
+    }
+
+    #[inline]
+    pub(crate) const fn set_seed(&mut self, seed: u64) {
+        self.seed = random::spread(seed).get();
+    }
+
+    /// The same with a name for what is retried. Every event carries it, and prints it first.
+    ///
+    /// ```
+    /// use persevere::{Decision, Engine, Own, classify::OnError, immediate};
+    ///
+    /// let mut engine = Engine::new().with_operation("fetch");
+    /// engine.begin(None);
+    /// let backoff = immediate().max_attempts(1);
+    /// let Ok(_) = engine.enter::<Option<u8>, Own, _, _>(&backoff, &mut (), None);
+    /// let decision = engine.decide(&backoff, &OnError, &mut (), &Some(7), None);
+    /// assert_eq!(decision.to_string(), "fetch: succeeded after 1 attempt");
+    /// ```
+    #[must_use]
+    pub const fn with_operation(mut self, name: &'static str) -> Self {
+        self.set_operation(name);
+        self
+    }
+
+    #[inline]
+    pub(crate) const fn set_operation(&mut self, name: &'static str) {
+        self.operation = Some(name);
     }
 
     /// Begins the call. Give the time of a monotonic clock, since any epoch, here and everywhere if
@@ -202,15 +240,17 @@ impl Engine {
             Some(verdict) => verdict,
             None => OnError.classify(outcome, &attempt).unwrap_or(Verdict::Stop),
         };
-        hooks.after_attempt(&AttemptEvent { outcome: Some(outcome), attempt: &attempt, verdict });
+        let operation = self.operation;
+        let outcome = Some(outcome);
+        hooks.after_attempt(&AttemptEvent { outcome, attempt: &attempt, verdict, operation });
         let reason = match verdict {
             Verdict::Accept => Reason::Succeeded,
-            _ => match self.retry(backoff, hooks, Some(outcome), verdict, now) {
+            _ => match self.retry(backoff, hooks, outcome, verdict, now) {
                 Ok(delay) => return Ok(delay),
                 Err(reason) => reason,
             },
         };
-        Err(self.finish(hooks, Some(outcome), reason, now))
+        Err(self.finish(hooks, outcome, reason, now))
     }
 
     /// The attempt failed: the delay in nanoseconds, or why there is to be no retry.
@@ -247,7 +287,8 @@ impl Engine {
                 return Err(Reason::Elapsed);
             }
         }
-        let facts = RetryFacts { attempt, delay: from_nanos(delay), verdict };
+        let operation = self.operation;
+        let facts = RetryFacts { attempt, delay: from_nanos(delay), verdict, operation };
         let event = RetryEvent { outcome, facts };
         // Budget: every hook is asked before the first is told.
         if let ControlFlow::Break(veto) = hooks.allow_retry(&event) {
@@ -309,10 +350,17 @@ impl Engine {
         now: Option<Duration>,
     ) -> FinishFacts {
         self.phase = Phase::Finished;
-        let elapsed = self.elapsed(now);
-        let facts = FinishFacts { reason, attempts: self.number, waited: self.waited, elapsed };
+        let facts = self.facts(reason, now);
         hooks.finish(&FinishEvent { outcome, facts });
         facts
+    }
+
+    /// How things stand, with this for a reason.
+    #[inline]
+    pub(crate) fn facts(&self, reason: Reason, now: Option<Duration>) -> FinishFacts {
+        let elapsed = self.elapsed(now);
+        let (attempts, waited, operation) = (self.number, self.waited, self.operation);
+        FinishFacts { reason, attempts, waited, elapsed, operation }
     }
 
     /// The attempt with this number, as things stand.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::hook::FinishFacts;
+use crate::hook::{FinishFacts, Of};
 
 /// Why a call ended.
 ///
@@ -273,6 +273,12 @@ impl<E> RetryError<E> {
         self.facts.waited()
     }
 
+    /// The name of what was retried, if it was [given one](crate::Retry::operation).
+    #[must_use]
+    pub const fn operation(&self) -> Option<&'static str> {
+        self.facts.operation()
+    }
+
     /// The error of the last attempt that was made. There is none if no attempt was made, or if the
     /// last one made a value that the classifier did not accept.
     #[must_use]
@@ -323,6 +329,7 @@ pub(crate) struct Summary<'a>(pub(crate) &'a FinishFacts);
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let facts = self.0;
+        Of(facts.operation()).fmt(f)?;
         f.write_str(match facts.reason() {
             reason if reason.gave_up() => "gave up",
             Reason::Succeeded => "succeeded",

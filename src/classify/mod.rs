@@ -29,7 +29,7 @@
 //! | `std::io::ErrorKind` | [`io::is_transient`], [`io::of_kind`] |
 //! | a cause behind the error | [`caused_by`] |
 //! | what the operation knew | [`by_mark`] with [`transient`] and [`permanent`] |
-//! | a name in a configuration | [`kinds`] with [`Kinded`] |
+//! | a name in a configuration | [`NamedKinds`], or [`kinds`], with [`Kinded`] |
 //! | several questions | `&&`, or [`PredicateExt`]; [`ClassifierExt::or_else`] |
 //!
 //! | default | |
@@ -53,6 +53,8 @@ use core::time::Duration;
 
 use crate::{Attempt, Outcome};
 
+#[cfg(feature = "alloc")]
+pub use self::kinds::NamedKinds;
 pub use self::kinds::{Kinded, Kinds, kinds};
 pub use self::mark::{ByMark, Marked, by_mark, permanent, transient, transient_after};
 pub use self::predicate::{PredicateExt, Until, When, until, when};

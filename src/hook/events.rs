@@ -35,6 +35,7 @@ pub struct AttemptEvent<'a, O> {
     pub(crate) outcome: Option<&'a O>,
     pub(crate) attempt: &'a Attempt,
     pub(crate) verdict: Verdict,
+    pub(crate) operation: Option<&'static str>,
 }
 
 impl<'a, O> AttemptEvent<'a, O> {
@@ -54,6 +55,12 @@ impl<'a, O> AttemptEvent<'a, O> {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// The name of what is retried, if it was [given one](crate::Retry::operation).
+    #[must_use]
+    pub const fn operation(&self) -> Option<&'static str> {
+        self.operation
     }
 }
 
@@ -80,6 +87,7 @@ pub struct RetryFacts {
     pub(crate) attempt: Attempt,
     pub(crate) delay: Duration,
     pub(crate) verdict: Verdict,
+    pub(crate) operation: Option<&'static str>,
 }
 
 impl RetryFacts {
@@ -118,6 +126,12 @@ impl RetryFacts {
         self.attempt.waited()
     }
 
+    /// The name of what is retried, if it was [given one](crate::Retry::operation).
+    #[must_use]
+    pub const fn operation(&self) -> Option<&'static str> {
+        self.operation
+    }
+
     /// The time since the call began; `None` if nothing asks for a clock, see
     /// [`Timed`](super::Timed).
     #[must_use]
@@ -126,10 +140,19 @@ impl RetryFacts {
     }
 }
 
+/// What begins a sentence about an operation that has a name: `fetch: `.
+pub(crate) struct Of(pub(crate) Option<&'static str>);
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |operation| write!(f, "{operation}: "))
+    }
+}
+
 /// `attempt 1 of 3 failed, next in 100ms`
 impl fmt::Display for RetryFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed, next in {:?}", self.attempt, self.delay)
+        write!(f, "{}{} failed, next in {:?}", Of(self.operation), self.attempt, self.delay)
     }
 }
 
@@ -195,7 +218,8 @@ impl<O: Outcome<Error: fmt::Display>> fmt::Display for RetryEvent<'_, O> {
         match self.error() {
             Some(error) => write!(f, "{}: {error}", self.facts),
             None if self.outcome.is_some() => {
-                write!(f, "{} not ready, next in {:?}", self.attempt, self.delay)
+                let operation = Of(self.operation);
+                write!(f, "{operation}{} not ready, next in {:?}", self.attempt, self.delay)
             }
             None => write!(f, "{}: interrupted", self.facts),
         }
@@ -225,6 +249,7 @@ pub struct FinishFacts {
     pub(crate) attempts: u32,
     pub(crate) waited: u64,
     pub(crate) elapsed: Option<u64>,
+    pub(crate) operation: Option<&'static str>,
 }
 
 impl FinishFacts {
@@ -244,6 +269,12 @@ impl FinishFacts {
     #[must_use]
     pub const fn waited(&self) -> Duration {
         from_nanos(self.waited)
+    }
+
+    /// The name of what is retried, if it was [given one](crate::Retry::operation).
+    #[must_use]
+    pub const fn operation(&self) -> Option<&'static str> {
+        self.operation
     }
 
     /// The time since the call began; `None` if nothing asks for a clock, see

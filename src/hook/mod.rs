@@ -41,6 +41,7 @@ pub use self::closures::{
     OnAttempt, OnFinish, OnFinishFacts, OnGiveUp, OnGiveUpFacts, OnRetry, OnRetryFacts, OnSuccess,
     OnSuccessFacts,
 };
+pub(crate) use self::events::Of;
 pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
 pub use self::group::HookExt;
 pub(crate) use self::group::{contained, panicking};

@@ -41,3 +41,5 @@ macro_rules! shared {
 shared!(['a] &'a Policy<B, C, H, X, T>);
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 shared!([] alloc::sync::Arc<Policy<B, C, H, X, T>>);
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+shared!(['a] &'a alloc::sync::Arc<Policy<B, C, H, X, T>>);

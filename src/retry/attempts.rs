@@ -10,13 +10,13 @@ use core::task::{self, Context, Poll};
 use super::call::Call;
 use super::finish::{Finish, Plain};
 use super::future::{OVER, Progress, State, StateProjection, drive};
-use super::overlay::Inherit;
+use super::overlay::{Inherit, Overlay};
 use super::source::{IntoPolicy, Source};
 use crate::ends::{Ends, Own};
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
 use crate::time::{BlockingTimer, Clock, Timer};
-use crate::{Attempt, Classifier, Hook, Interrupted, Outcome};
+use crate::{Attempt, Hook, Interrupted, Outcome};
 
 /// The [`Attempts`] of a policy `P` for outcomes `O`: what to write where a loop is kept.
 ///
@@ -86,8 +86,9 @@ pub type AttemptsOf<O, P> = Attempts<
 /// assert_eq!(outcome, Ok(3));
 /// ```
 #[must_use = "a loop does nothing until it is given attempts"]
-pub struct Attempts<O, S: Source, H: Hook<O>, X, T: Clock> {
-    call: Call<O, S, Inherit, H, X, T>,
+pub struct Attempts<O, S: Source, H: Hook<O>, X, T: Clock, V = Inherit, R = Plain> {
+    call: Call<O, S, V, H, X, T>,
+    output: R,
 }
 
 impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
@@ -95,11 +96,27 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     where
         P: IntoPolicy<Source = S, Hooks = H, Ends = X, Timer = T>,
     {
-        let mut attempts = Attempts { call: Call::of(policy.into_parts()) };
+        Self::begin_call(Call::of(policy.into_parts()), Plain).map_err(|(end, _)| end)
+    }
+}
+
+impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock, V, R> Attempts<O, S, H, X, T, V, R> {
+    /// Begins a call and its first attempt, or gives back what makes its output.
+    #[allow(
+        clippy::type_complexity,
+        reason = "what an attempt is refused with, and what it is for"
+    )]
+    pub(super) fn begin_call(
+        call: Call<O, S, V, H, X, T>,
+        output: R,
+    ) -> Result<(Self, Attempt), ((X::Interruption, FinishFacts), R)> {
+        let mut attempts = Attempts { call, output };
         let mut call = attempts.call.live();
         let now = call.begin();
-        let attempt = call.enter(now)?;
-        Ok((attempts, attempt))
+        match call.enter(now) {
+            Ok(attempt) => Ok((attempts, attempt)),
+            Err(end) => Err((end, attempts.output)),
+        }
     }
 
     /// Begins the next attempt.
@@ -179,12 +196,12 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     /// assert_eq!((outcome, attempts.number()), (Err("too slow"), 3));
     /// # });
     /// ```
-    pub fn attempt<F>(&mut self, future: F) -> Checked<'_, F, O, S, H, X, T>
+    pub fn attempt<F>(&mut self, future: F) -> Checked<'_, F, O, S, H, X, T, V, R>
     where
         F: Future<Output = O>,
         O: Outcome,
-        S::Classifier: Classifier<O>,
-        Plain: Finish<O, X, Output = O>,
+        V: Overlay<S, O>,
+        R: Finish<O, X>,
         T: Timer,
     {
         let refused = self.resume();
@@ -209,11 +226,11 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     /// });
     /// assert_eq!((outcome, clock.slept().len()), (Err(3), 2));
     /// ```
-    pub fn check(&mut self, outcome: O) -> Checked<'_, Ready<O>, O, S, H, X, T>
+    pub fn check(&mut self, outcome: O) -> Checked<'_, Ready<O>, O, S, H, X, T, V, R>
     where
         O: Outcome,
-        S::Classifier: Classifier<O>,
-        Plain: Finish<O, X, Output = O>,
+        V: Overlay<S, O>,
+        R: Finish<O, X>,
         T: Timer,
     {
         self.attempt(ready(outcome))
@@ -233,27 +250,29 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     /// };
     /// assert_eq!(outcome, Err(3));
     /// ```
-    pub fn attempt_blocking(&mut self, operation: impl FnOnce() -> O) -> ControlFlow<O>
+    pub fn attempt_blocking(&mut self, operation: impl FnOnce() -> O) -> ControlFlow<R::Output>
     where
         O: Outcome,
-        S::Classifier: Classifier<O>,
-        Plain: Finish<O, X, Output = O>,
+        V: Overlay<S, O>,
+        R: Finish<O, X>,
         T: BlockingTimer,
     {
         if let Some((interruption, facts)) = self.resume() {
-            return Break(Plain.interrupted(interruption, facts));
+            return Break(self.output.interrupted(interruption, facts));
         }
         let mut call = self.call.live();
         if !call.is_open() {
-            return Break(operation());
+            let outcome = operation();
+            let facts = call.late(&outcome);
+            return Break(self.output.returned(outcome, facts));
         }
         call.set_phase(Phase::Inside);
         let outcome = operation();
-        match call.settle_blocking(outcome, drop) {
-            Break((outcome, _)) => Break(outcome),
+        match call.settle_blocking(outcome, |outcome| self.output.pass(outcome)) {
+            Break((outcome, facts)) => Break(self.output.returned(outcome, facts)),
             Continue(()) => match self.enter() {
                 Ok(_) => Continue(()),
-                Err((interruption, facts)) => Break(Plain.interrupted(interruption, facts)),
+                Err((interruption, facts)) => Break(self.output.interrupted(interruption, facts)),
             },
         }
     }
@@ -271,11 +290,11 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     /// };
     /// assert_eq!(outcome, Err(3));
     /// ```
-    pub fn check_blocking(&mut self, outcome: O) -> ControlFlow<O>
+    pub fn check_blocking(&mut self, outcome: O) -> ControlFlow<R::Output>
     where
         O: Outcome,
-        S::Classifier: Classifier<O>,
-        Plain: Finish<O, X, Output = O>,
+        V: Overlay<S, O>,
+        R: Finish<O, X>,
         T: BlockingTimer,
     {
         self.attempt_blocking(|| outcome)
@@ -328,10 +347,10 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock> Attempts<O, S, H, X, T> {
     }
 }
 
-impl<E, S: Source, H, X: Ends, T: Clock> Attempts<Result<Infallible, E>, S, H, X, T>
+impl<E, S: Source, H, X: Ends, T: Clock, V> Attempts<Result<Infallible, E>, S, H, X, T, V>
 where
     H: Hook<Result<Infallible, E>>,
-    S::Classifier: Classifier<Result<Infallible, E>>,
+    V: Overlay<S, Result<Infallible, E>>,
     Plain: Finish<Result<Infallible, E>, X, Output = Result<Infallible, E>>,
 {
     /// Goes on after an error: sleeps, or gives the error back when the call gives up. Put `?`
@@ -361,7 +380,7 @@ where
     /// });
     /// assert_eq!(length, Ok(3));
     /// ```
-    pub fn again(&mut self, error: E) -> Again<'_, E, S, H, X, T>
+    pub fn again(&mut self, error: E) -> Again<'_, E, S, H, X, T, V>
     where
         T: Timer,
     {
@@ -409,7 +428,7 @@ where
     /// assert_eq!((attempts.succeed("done"), heard.get()), ("done", 2));
     /// # Ok::<_, &str>(())
     /// ```
-    pub fn succeed<V>(mut self, value: V) -> V {
+    pub fn succeed<Y>(mut self, value: Y) -> Y {
         self.call.live().succeed();
         value
     }
@@ -431,53 +450,58 @@ pin_project_lite::pin_project! {
     /// # Panics
     /// When polled again after it was ready, or after the operation panicked.
     #[must_use = "an attempt is not made, and an outcome not checked, until this is awaited"]
-    pub struct Checked<'a, F, O, S, H, X, T>
+    pub struct Checked<'a, F, O, S, H, X, T, V = Inherit, R = Plain>
     where
         S: Source,
         H: Hook<O>,
         X: Ends,
         T: Clock,
     {
-        attempts: &'a mut Attempts<O, S, H, X, T>,
+        attempts: &'a mut Attempts<O, S, H, X, T, V, R>,
         refused: Option<(X::Interruption, FinishFacts)>,
         #[pin]
         state: State<F, T::Sleep>,
     }
 }
 
-impl<F, O, S, H, X, T> Future for Checked<'_, F, O, S, H, X, T>
+impl<F, O, S, H, X, T, V, R> Future for Checked<'_, F, O, S, H, X, T, V, R>
 where
     F: Future<Output = O>,
     O: Outcome,
-    S: Source<Classifier: Classifier<O>>,
+    S: Source,
+    V: Overlay<S, O>,
     H: Hook<O>,
     X: Ends,
-    Plain: Finish<O, X, Output = O>,
+    R: Finish<O, X>,
     T: Timer,
 {
-    type Output = ControlFlow<O>;
+    type Output = ControlFlow<R::Output>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ControlFlow<O>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ControlFlow<R::Output>> {
         let mut this = self.project();
+        let Attempts { call, output } = &mut **this.attempts;
         if let Some((interruption, facts)) = this.refused.take() {
             this.state.set(State::Done);
-            return Poll::Ready(Break(Plain.interrupted(interruption, facts)));
+            return Poll::Ready(Break(output.interrupted(interruption, facts)));
         }
-        let mut call = this.attempts.call.live();
+        let mut call = call.live();
         if !call.is_open() {
             // The call has ended before: what is tried now is nobody's retry.
-            return match this.state.as_mut().project() {
-                StateProjection::Attempting { future } => future.poll(cx).map(Break),
-                _ => panic!("{OVER}"),
+            let StateProjection::Attempting { future } = this.state.as_mut().project() else {
+                panic!("{OVER}");
             };
+            let outcome = task::ready!(future.poll(cx));
+            let facts = call.late(&outcome);
+            return Poll::Ready(Break(output.returned(outcome, facts)));
         }
-        match task::ready!(drive(this.state.as_mut(), &mut call, drop, cx)) {
-            Progress::Ended(outcome, _) => Poll::Ready(Break(outcome)),
+        let pass = |outcome| output.pass(outcome);
+        match task::ready!(drive(this.state.as_mut(), &mut call, pass, cx)) {
+            Progress::Ended(outcome, facts) => Poll::Ready(Break(output.returned(outcome, facts))),
             Progress::Due(now) => {
                 this.state.set(State::Done);
                 Poll::Ready(match call.enter(now) {
                     Ok(_) => Continue(()),
-                    Err((interruption, facts)) => Break(Plain.interrupted(interruption, facts)),
+                    Err((interruption, facts)) => Break(output.interrupted(interruption, facts)),
                 })
             }
         }
@@ -491,7 +515,7 @@ pin_project_lite::pin_project! {
     /// # Panics
     /// When polled again after it was ready.
     #[must_use = "nothing is slept until this is awaited"]
-    pub struct Again<'a, E, S, H, X, T>
+    pub struct Again<'a, E, S, H, X, T, V = Inherit>
     where
         S: Source,
         H: Hook<Result<Infallible, E>>,
@@ -499,13 +523,14 @@ pin_project_lite::pin_project! {
         T: Clock,
     {
         #[pin]
-        checked: Checked<'a, Ready<Result<Infallible, E>>, Result<Infallible, E>, S, H, X, T>,
+        checked: Checked<'a, Ready<Result<Infallible, E>>, Result<Infallible, E>, S, H, X, T, V>,
     }
 }
 
-impl<E, S, H, X, T> Future for Again<'_, E, S, H, X, T>
+impl<E, S, H, X, T, V> Future for Again<'_, E, S, H, X, T, V>
 where
-    S: Source<Classifier: Classifier<Result<Infallible, E>>>,
+    S: Source,
+    V: Overlay<S, Result<Infallible, E>>,
     H: Hook<Result<Infallible, E>>,
     X: Ends,
     Plain: Finish<Result<Infallible, E>, X, Output = Result<Infallible, E>>,
@@ -518,16 +543,16 @@ where
     }
 }
 
-impl<O, S: Source, H: Hook<O>, X, T: Clock> fmt::Debug for Attempts<O, S, H, X, T> {
+impl<O, S: Source, H: Hook<O>, X, T: Clock, V, R> fmt::Debug for Attempts<O, S, H, X, T, V, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempts").field("call", &self.call).finish()
     }
 }
 
 macro_rules! opaque_debug {
-    ($name:ident [$($g:tt)*] [$outcome:ty]) => {
-        impl<S: Source, H: Hook<$outcome>, X: Ends, T: Clock, $($g)*> fmt::Debug
-            for $name<'_, $($g)*, S, H, X, T>
+    ($name:ident [$($g:tt)*] [$($last:tt)*] [$outcome:ty]) => {
+        impl<S: Source, H: Hook<$outcome>, X: Ends, T: Clock, $($g)*, $($last)*> fmt::Debug
+            for $name<'_, $($g)*, S, H, X, T, $($last)*>
         {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
@@ -535,5 +560,5 @@ macro_rules! opaque_debug {
         }
     };
 }
-opaque_debug!(Checked [F, O] [O]);
-opaque_debug!(Again [E] [Result<Infallible, E>]);
+opaque_debug!(Checked [F, O] [V, R] [O]);
+opaque_debug!(Again [E] [V] [Result<Infallible, E>]);

@@ -62,7 +62,12 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Call<O, S, V, H, X, T> {
 
     #[inline]
     pub(crate) fn seed(&mut self, seed: u64) {
-        self.engine = Engine::new().with_seed(seed);
+        self.engine.set_seed(seed);
+    }
+
+    #[inline]
+    pub(crate) fn operation(&mut self, name: &'static str) {
+        self.engine.set_operation(name);
     }
 
     /// The call for use: engine and parts, borrowed apart.
@@ -198,6 +203,16 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
             let now = self.now();
             self.engine.finish(&mut self.parts.hooks, None, Reason::Succeeded, now);
         }
+    }
+
+    /// What is to be said of an outcome that was made after the call had ended.
+    pub(crate) fn late(&self, outcome: &O) -> FinishFacts
+    where
+        O: Outcome,
+    {
+        let succeeded = outcome.as_result().is_ok();
+        let reason = if succeeded { Reason::Succeeded } else { Reason::NotRetryable };
+        self.engine.facts(reason, self.now())
     }
 
     /// Whether the call began and has not ended.

@@ -434,6 +434,32 @@ where
         self.session.seed(seed);
         self
     }
+
+    /// Names what is retried, for those who watch: every event, and the error of a
+    /// [report](Retry::report), carries the name and prints it first. There is none by default;
+    /// `#[retry]` gives the path of its function.
+    ///
+    /// ```
+    /// use persevere::{RetryExt, immediate};
+    /// let error = (|| Err::<(), _>("busy"))
+    ///     .retry_with(immediate().max_attempts(3))
+    ///     .operation("load_user")
+    ///     .on_retry(|retry| assert_eq!(retry.operation(), Some("load_user")))
+    ///     .report()
+    ///     .call()
+    ///     .unwrap_err();
+    /// assert!(error.to_string().starts_with("load_user: gave up after 3 attempts"));
+    /// ```
+    #[inline]
+    pub fn operation(mut self, name: &'static str) -> Self {
+        self.session.operation(name);
+        self
+    }
+
+    /// Takes call and output out, for a loop.
+    pub(super) fn into_session(self) -> (Call<O, S, V, H, X, T>, R) {
+        (self.session, self.output)
+    }
 }
 
 impl<Op, O, S, V, H, X, T> Retry<Op, O, S, V, H, X, Plain, T>

@@ -23,6 +23,7 @@ mod attempts;
 mod call;
 mod finish;
 mod future;
+mod loops;
 mod operation;
 mod overlay;
 mod source;
@@ -32,6 +33,7 @@ pub use self::attempts::{Again, Attempts, AttemptsOf, Checked};
 pub use self::finish::History;
 pub use self::finish::{Finish, Interruptible, Plain, Report};
 pub use self::future::{Retry, RetryOf};
+pub use self::loops::{InBody, Loop};
 pub use self::operation::{
     AtOnce, Call, CallWith, Later, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt,
     marker,

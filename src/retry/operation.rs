@@ -121,6 +121,9 @@ pub mod marker {
     /// `Future + Clone`
     #[derive(Debug)]
     pub struct Repeat;
+    /// [`Loop`](super::Loop)
+    #[derive(Debug)]
+    pub enum Loop {}
     /// The operation makes outcomes.
     #[derive(Debug)]
     pub enum Sync {}

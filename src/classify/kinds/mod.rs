@@ -1,9 +1,36 @@
 //! Errors by the names of their kinds, as a configuration file knows them.
 
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "std")]
+mod io;
+#[cfg(feature = "alloc")]
+mod named;
+mod pointers;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+
 use super::{Classifier, Verdict};
 use crate::{Attempt, Outcome};
 
+#[cfg(feature = "alloc")]
+pub use self::named::NamedKinds;
+
 /// An error type that knows the names of its kinds.
+///
+/// With the feature `macros`, `#[derive(Kinded)]` writes it for an enum. It is there for
+///
+/// | type | kinds |
+/// |---|---|
+/// | `std::io::Error` | the names of `ErrorKind`, such as "TimedOut", and "transient" |
+/// | `http::StatusCode` (feature `http`) | "503" and every other status, "5xx" and the other classes, "transient" |
+/// | `reqwest::Error` (feature `reqwest`) | "Timeout", "Connect" and others, the names of its status, "transient" |
+/// | [`Absent`](crate::Absent), the error of an `Option` | "Absent" |
+/// | `Infallible` | none |
+/// | a reference, `Box`, `Rc` or `Arc` of one | the same |
+///
+/// A name is no type: several types may know "transient", and each says which of its errors are.
+/// "any" is reserved for every error there is ([`NamedKinds`]).
 ///
 /// ```
 /// use persevere::classify::Kinded;
@@ -33,11 +60,26 @@ pub trait Kinded {
     /// Whether this error is of the kind called `name`. False for a name that nobody knows.
     fn is_kind(&self, name: &str) -> bool;
 
-    /// Whether there is a kind called `name`. A type with patterns among its names ("5xx") says
+    /// Whether there is a kind called `name`. It holds for every name of
+    /// [`each_kind`](Kinded::each_kind), and may hold for more. A type with patterns among its names ("5xx") says
     /// here which it understands; by default, those of [`KINDS`](Kinded::KINDS).
     #[must_use]
     fn knows(name: &str) -> bool {
         Self::KINDS.contains(&name)
+    }
+
+    /// Calls `visit` with the name of every kind, for messages: those of
+    /// [`KINDS`](Kinded::KINDS), and, where a type wraps others, the names that they know. A name
+    /// may come more than once.
+    ///
+    /// ```
+    /// use persevere::classify::Kinded;
+    /// let mut names = vec![];
+    /// <&std::io::Error>::each_kind(&mut |name| names.push(name));
+    /// assert!(names.contains(&"TimedOut"));
+    /// ```
+    fn each_kind(visit: &mut dyn FnMut(&'static str)) {
+        Self::KINDS.iter().copied().for_each(visit);
     }
 }
 
@@ -48,7 +90,7 @@ pub struct Kinds<N> {
 }
 
 /// Retries errors of the named kinds and stops at all others; it has no opinion on values. `names`
-/// is an array, a slice or a `Vec` of them. A name that the error type does not know matches
+/// is an array, a slice or a `Vec` of them; [`NamedKinds`] takes those of a configuration. A name that the error type does not know matches
 /// nothing; check those of a configuration with [`Kinded::knows`].
 ///
 /// ```
