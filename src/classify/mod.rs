@@ -58,7 +58,7 @@ pub use self::kinds::NamedKinds;
 pub use self::kinds::{Kinded, Kinds, kinds};
 pub use self::mark::{ByMark, Marked, by_mark, permanent, transient, transient_after};
 pub use self::predicate::{PredicateExt, Until, When, until, when};
-pub use self::source::{caused_by, find_source, sources};
+pub use self::source::{caused_by, find_source, source_is_kind, sources};
 
 /// What an outcome means for the call.
 ///

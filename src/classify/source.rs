@@ -3,6 +3,8 @@
 use core::error::Error;
 use core::iter::successors;
 
+use super::Kinded;
+
 /// An error and everything behind it, the outermost first.
 ///
 /// ```
@@ -70,4 +72,36 @@ where
     C: Error + 'static,
 {
     move |error: &E| sources(error).filter_map(|error| error.downcast_ref()).any(&predicate)
+}
+
+/// Whether any `C` in an error's chain, the error itself included, is of the kind called `name`:
+/// what an implementation of [`Kinded`] says for an error that wraps others.
+///
+/// ```
+/// use persevere::classify::{Kinded, source_is_kind};
+/// use std::{error::Error, fmt, io};
+///
+/// #[derive(Debug)]
+/// struct FetchError(io::Error);
+/// impl fmt::Display for FetchError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("fetch failed") }
+/// }
+/// impl Error for FetchError {
+///     fn source(&self) -> Option<&(dyn Error + 'static)> { Some(&self.0) }
+/// }
+/// impl Kinded for FetchError {
+///     const KINDS: &'static [&'static str] = io::Error::KINDS;
+///     fn is_kind(&self, name: &str) -> bool { source_is_kind::<io::Error>(self, name) }
+/// }
+///
+/// let error = FetchError(io::ErrorKind::TimedOut.into());
+/// assert!(error.is_kind("TimedOut") && error.is_kind("transient"));
+/// assert!(!error.is_kind("NotFound"));
+/// ```
+#[must_use]
+pub fn source_is_kind<C>(error: &(dyn Error + 'static), name: &str) -> bool
+where
+    C: Kinded + Error + 'static,
+{
+    sources(error).filter_map(|error| error.downcast_ref::<C>()).any(|error| error.is_kind(name))
 }
