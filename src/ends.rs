@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 
 use crate::Interrupted;
+use crate::time::{Limit, Limited, Unlimited};
 
 /// Says by type whether a policy may end a call that has no outcome of its own.
 ///
@@ -11,7 +12,10 @@ pub trait Ends: sealed::Sealed {
     /// What such an end is: [`Interrupted`], or nothing that could be.
     type Interruption: Into<Interrupted>;
 
-    /// Whether hooks are asked before each attempt.
+    /// What the time of an attempt may be limited with, by sleeps of type `Z`.
+    type Limit<Z>: Limit<Z>;
+
+    /// Whether hooks are asked before each attempt, and for a limit on its time.
     const INTERRUPTS: bool;
 
     /// The interruption, if there can be one.
@@ -43,6 +47,7 @@ pub struct Own;
 
 impl Ends for Own {
     type Interruption = Infallible;
+    type Limit<Z> = Unlimited;
     const INTERRUPTS: bool = false;
 
     #[inline]
@@ -51,7 +56,8 @@ impl Ends for Own {
     }
 }
 
-/// A call may end without an outcome of its operation: a guard refused the attempt.
+/// A call may end without an outcome of its operation: a guard refused the attempt, or it took too
+/// long.
 ///
 /// The outcome has to be able to say so: a `Result` or a `ControlFlow` whose error is
 /// `From<Interrupted>`, an `Option`, any other that is
@@ -81,6 +87,7 @@ pub struct MayInterrupt;
 
 impl Ends for MayInterrupt {
     type Interruption = Interrupted;
+    type Limit<Z> = Limited<Z>;
     const INTERRUPTS: bool = true;
 
     #[inline]

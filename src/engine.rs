@@ -253,6 +253,23 @@ impl Engine {
         Err(self.finish(hooks, outcome, reason, now))
     }
 
+    /// Decides what follows an attempt that took too long, so that it has no outcome. It is retried
+    /// as an error would be.
+    #[cold]
+    pub(crate) fn time_out<O, B: Backoff + ?Sized, H: Hook<O>>(
+        &mut self,
+        backoff: &B,
+        hooks: &mut H,
+        now: Option<Duration>,
+    ) -> Result<u64, FinishFacts> {
+        self.phase = Phase::Inside;
+        let attempt = self.attempt(self.number, &backoff.limits(), self.elapsed(now));
+        let (verdict, operation) = (Verdict::Retry, self.operation);
+        hooks.after_attempt(&AttemptEvent { outcome: None, attempt: &attempt, verdict, operation });
+        self.retry(backoff, hooks, None, verdict, now)
+            .map_err(|_| self.finish(hooks, None, Interrupted::AttemptTimeout.reason(), now))
+    }
+
     /// The attempt failed: the delay in nanoseconds, or why there is to be no retry.
     #[inline]
     fn retry<O, B: Backoff + ?Sized, H: Hook<O>>(

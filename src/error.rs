@@ -38,8 +38,8 @@ pub enum Reason {
     /// A hook said [`Veto::Refused`]: it refused the retry, or as a guard the attempt, for a reason
     /// of its own.
     Refused,
-    /// The last attempt was interrupted, and there was no further one. Nothing in this crate ends a
-    /// call so yet.
+    /// The last attempt took longer than its [limit](crate::Policy::attempt_timeout), and there was
+    /// no further one.
     Interrupted,
     /// The future was dropped before it was ready.
     Cancelled,
@@ -174,14 +174,19 @@ pub enum Interrupted {
     /// A hook refused an attempt before it began.
     #[error("the attempt was refused: {}", Reason::from(*.0))]
     Vetoed(Veto),
+    /// The last attempt took longer than its [limit](crate::Policy::attempt_timeout).
+    #[error("the attempt took too long")]
+    AttemptTimeout,
 }
 
 impl Interrupted {
-    /// The reason with which the call ended: that of the veto.
+    /// The reason with which the call ended: that of the veto, or
+    /// [`Interrupted`](Reason::Interrupted).
     #[must_use]
     pub fn reason(self) -> Reason {
         match self {
             Interrupted::Vetoed(veto) => veto.into(),
+            Interrupted::AttemptTimeout => Reason::Interrupted,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Several hooks as one, and hooks behind pointers.
 
 use core::ops::ControlFlow;
+use core::time::Duration;
 
 use super::{AttemptEvent, FinishEvent, Hook, RetryEvent};
 use crate::{Attempt, Veto};
@@ -43,6 +44,14 @@ impl<O, A: Hook<O>, B: Hook<O>> Hook<O> for (A, B) {
     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
         self.0.allow_attempt(attempt)?;
         self.1.allow_attempt(attempt)
+    }
+
+    #[inline]
+    fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
+        match (self.0.attempt_timeout(attempt), self.1.attempt_timeout(attempt)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
     #[inline]
@@ -153,6 +162,12 @@ macro_rules! tuple {
                 let ($first, $($rest),+) = self;
                 $first.reads_clock() $(|| $rest.reads_clock())+
             }
+            #[inline]
+            fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
+                let ($first, $($rest),+) = self;
+                let limits = [$first.attempt_timeout(attempt), $($rest.attempt_timeout(attempt)),+];
+                limits.into_iter().flatten().min()
+            }
             delegate!(|hooks| {
                 let ($first, $($rest),+) = hooks;
                 nested!($first $($rest)+)
@@ -174,6 +189,10 @@ impl<O, H: Hook<O>> Hook<O> for Option<H> {
     #[inline]
     fn reads_clock(&self) -> bool {
         self.as_ref().is_some_and(Hook::reads_clock)
+    }
+    #[inline]
+    fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
+        self.as_ref().and_then(|hook| hook.attempt_timeout(attempt))
     }
     #[inline]
     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
@@ -216,6 +235,10 @@ macro_rules! forward {
             #[inline]
             fn reads_clock(&self) -> bool {
                 (**self).reads_clock()
+            }
+            #[inline]
+            fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
+                (**self).attempt_timeout(attempt)
             }
             delegate!(|hook| **hook);
         }

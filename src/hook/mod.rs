@@ -32,8 +32,10 @@
 mod closures;
 mod events;
 mod group;
+mod timeout;
 
 use core::ops::ControlFlow;
+use core::time::Duration;
 
 use crate::{Attempt, Veto};
 
@@ -45,6 +47,7 @@ pub(crate) use self::events::Of;
 pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
 pub use self::group::HookExt;
 pub(crate) use self::group::{contained, panicking};
+pub use self::timeout::AttemptTimeout;
 
 /// Watches a call, and may veto its retries.
 ///
@@ -57,6 +60,7 @@ pub(crate) use self::group::{contained, panicking};
 /// | event | when | may veto |
 /// |---|---|---|
 /// | [`allow_attempt`](Hook::allow_attempt) | before each attempt | yes, if the policy has a [guard](crate::Policy::guard) |
+/// | [`attempt_timeout`](Hook::attempt_timeout) | an attempt has to wait | limits it, if the policy has a guard |
 /// | [`before_attempt`](Hook::before_attempt) | before each attempt that is allowed | |
 /// | [`after_attempt`](Hook::after_attempt) | the outcome of an attempt was classified | |
 /// | [`allow_retry`](Hook::allow_retry) | a retry is due, its delay known; nothing slept | yes |
@@ -103,6 +107,16 @@ pub trait Hook<O> {
     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
         let _ = attempt;
         ControlFlow::Continue(())
+    }
+
+    /// The longest that an attempt may wait, from the moment when it first does; it is dropped
+    /// then, and retried as if it had failed. Asked where a call can end without an outcome, that is
+    /// where a policy has a [guard](crate::Policy::guard), and of attempts that are futures and not
+    /// ready at once. The shortest of several counts. By default, there is none.
+    #[inline]
+    fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
+        let _ = attempt;
+        None
     }
 
     /// An attempt begins.

@@ -30,8 +30,8 @@ use core::time::Duration;
 use crate::backoff::{Backoff, Finite, Schedule};
 use crate::classify::{self, ClassifyFn, OnError, OrElse, Until, When};
 use crate::hook::{
-    FinishFacts, Hook, OnAttempt, OnFinishFacts, OnGiveUpFacts, OnRetryFacts, OnSuccessFacts,
-    RetryFacts,
+    AttemptTimeout, FinishFacts, Hook, OnAttempt, OnFinishFacts, OnGiveUpFacts, OnRetryFacts,
+    OnSuccessFacts, RetryFacts,
 };
 use crate::retry::{
     Attempts, AttemptsOf, Ends, Finish, MayInterrupt, Own, Plain, RetryExt, marker,
@@ -249,6 +249,34 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     #[must_use]
     pub fn guard<K>(self, hook: K) -> Policy<B, C, (H, K), MayInterrupt, T> {
         self.rebuild(|classifier, hooks, timer| (classifier, (hooks, hook), timer))
+    }
+
+    /// Limits the time of each attempt: one that waits longer is dropped, and retried as if it had
+    /// failed. The timer is armed when an attempt first has to wait, so one that is ready at once
+    /// costs nothing. [`Duration::MAX`] is no limit.
+    ///
+    /// The last attempt may be the one that took too long, and has no outcome then: calls of the
+    /// policy need `From<Interrupted>` for the error type, or `.report()`. An operation that blocks
+    /// cannot be interrupted, so in `.call()` there is no limit; give it a timeout of its own.
+    ///
+    /// ```
+    /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let policy = Policy::new(constant(second).max_attempts(3)).attempt_timeout(5 * second);
+    /// let hung = || pending::<Result<(), &str>>();
+    /// let retry = hung.retry_with(&policy).timer(clock.clone()).report();
+    /// let error = clock.block_on(retry).unwrap_err();
+    /// assert_eq!(error.interrupted(), Some(Interrupted::AttemptTimeout));
+    /// assert_eq!((error.attempts(), error.elapsed()), (3, Some(17 * second)));
+    /// ```
+    #[must_use]
+    pub fn attempt_timeout(
+        self,
+        limit: Duration,
+    ) -> Policy<B, C, (H, AttemptTimeout), MayInterrupt, T> {
+        self.guard(AttemptTimeout::new(limit))
     }
 
     /// Calls `function` before each retry, with what is known without the outcome: a policy serves

@@ -205,7 +205,11 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock, V, R> Attempts<O, S, H, X, T, 
         T: Timer,
     {
         let refused = self.resume();
-        Checked { attempts: self, refused, state: State::Attempting { future } }
+        Checked {
+            attempts: self,
+            refused,
+            state: State::Attempting { future, limit: Default::default() },
+        }
     }
 
     /// Decides what follows an outcome in hand, and sleeps if another attempt is to come. As
@@ -460,7 +464,7 @@ pin_project_lite::pin_project! {
         attempts: &'a mut Attempts<O, S, H, X, T, V, R>,
         refused: Option<(X::Interruption, FinishFacts)>,
         #[pin]
-        state: State<F, T::Sleep>,
+        state: State<F, T::Sleep, X::Limit<T::Sleep>>,
     }
 }
 
@@ -487,7 +491,7 @@ where
         let mut call = call.live();
         if !call.is_open() {
             // The call has ended before: what is tried now is nobody's retry.
-            let StateProjection::Attempting { future } = this.state.as_mut().project() else {
+            let StateProjection::Attempting { future, .. } = this.state.as_mut().project() else {
                 panic!("{OVER}");
             };
             let outcome = task::ready!(future.poll(cx));
@@ -497,6 +501,9 @@ where
         let pass = |outcome| output.pass(outcome);
         match task::ready!(drive(this.state.as_mut(), &mut call, pass, cx)) {
             Progress::Ended(outcome, facts) => Poll::Ready(Break(output.returned(outcome, facts))),
+            Progress::Interrupted(interruption, facts) => {
+                Poll::Ready(Break(output.interrupted(interruption, facts)))
+            }
             Progress::Due(now) => {
                 this.state.set(State::Done);
                 Poll::Ready(match call.enter(now) {

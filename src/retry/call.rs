@@ -11,7 +11,7 @@ use super::source::{PolicyParts, Source};
 use crate::ends::Ends;
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
-use crate::time::{BlockingTimer, Clock, from_nanos};
+use crate::time::{BlockingTimer, Clock, Timer, from_nanos, nanos};
 use crate::{Attempt, Backoff, Engine, Hook, Outcome, Reason};
 
 /// What a call is made of.
@@ -169,6 +169,25 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         let (now, parts) = (self.now(), &mut *self.parts);
         let classifier = Both(&parts.overlay, &parts.source);
         self.engine.settle(parts.source.backoff(), &classifier, &mut parts.hooks, outcome, now)
+    }
+
+    /// Decides what follows an attempt that took too long.
+    pub(crate) fn time_out(&mut self) -> Result<u64, FinishFacts> {
+        let (now, parts) = (self.now(), &mut *self.parts);
+        self.engine.time_out(parts.source.backoff(), &mut parts.hooks, now)
+    }
+
+    /// The sleep after which the attempt that was entered last has taken too long, if there is one.
+    /// A limit of zero is none that a timer could be asked for, so it is a nanosecond.
+    pub(crate) fn limit(&self) -> Option<T::Sleep>
+    where
+        T: Timer,
+    {
+        let limits = self.parts.source.backoff().limits();
+        let attempt = self.engine.current(&limits, self.now());
+        let limit = nanos(self.parts.hooks.attempt_timeout(&attempt)?);
+        // What saturates is what people write for "no limit".
+        (limit < u64::MAX).then(|| self.timer().sleep(from_nanos(limit.max(1))))
     }
 
     /// Decides, and blocks until the next attempt is due: the outcome comes back if the call ended,

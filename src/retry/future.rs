@@ -18,8 +18,8 @@ use crate::engine::Phase;
 use crate::hook::{
     FinishEvent, FinishFacts, OnAttempt, OnFinish, OnGiveUp, OnRetry, OnSuccess, RetryEvent, Timed,
 };
-use crate::time::{BlockingTimer, Clock, Timer, from_nanos};
-use crate::{Attempt, Classifier, Hook, Outcome, Verdict};
+use crate::time::{BlockingTimer, Clock, Limit, Timer, from_nanos};
+use crate::{Attempt, Classifier, Hook, Interrupted, Outcome, Verdict};
 
 /// What [`RetryExt::retry_with`](crate::RetryExt::retry_with) makes of an operation and a policy,
 /// for a field; the [module](crate::retry) has an example. `K` is
@@ -38,9 +38,9 @@ pub type RetryOf<Op, K, P> = Retry<
 pin_project_lite::pin_project! {
     /// What is pending: an attempt, a sleep, or neither.
     #[project = StateProjection]
-    pub(super) enum State<F, Z> {
+    pub(super) enum State<F, Z, L> {
         Idle,
-        Attempting { #[pin] future: F },
+        Attempting { #[pin] future: F, #[pin] limit: L },
         Sleeping { #[pin] sleep: Z },
         Yielding,
         Done,
@@ -50,9 +50,11 @@ pin_project_lite::pin_project! {
 pub(super) const OVER: &str = "a retry was polled after it had ended or panicked";
 
 /// Where [`drive`] has got to.
-pub(super) enum Progress<O> {
+pub(super) enum Progress<O, X: Ends> {
     /// The call ended.
     Ended(O, FinishFacts),
+    /// It ended with an attempt that took too long.
+    Interrupted(X::Interruption, FinishFacts),
     /// Another attempt is due, at this time.
     Due(Option<Duration>),
 }
@@ -60,34 +62,50 @@ pub(super) enum Progress<O> {
 /// Polls an attempt, decides, and polls the sleep: the part that the future and the loop share.
 #[inline(always)]
 pub(super) fn drive<F, O, S, V, H, X, T>(
-    mut state: Pin<&mut State<F, T::Sleep>>,
+    mut state: Pin<&mut State<F, T::Sleep, X::Limit<T::Sleep>>>,
     call: &mut Live<'_, O, S, V, H, X, T>,
     pass: impl FnOnce(O),
     cx: &mut Context<'_>,
-) -> Poll<Progress<O>>
+) -> Poll<Progress<O, X>>
 where
     F: Future<Output = O>,
     O: Outcome,
     S: Source,
     V: Overlay<S, O>,
     H: Hook<O>,
+    X: Ends,
     T: Timer,
 {
     assert!(!call.has_panicked(), "{OVER}");
-    if let StateProjection::Attempting { future } = state.as_mut().project() {
+    if let StateProjection::Attempting { future, limit } = state.as_mut().project() {
         call.set_phase(Phase::Inside);
-        let Poll::Ready(outcome) = future.poll(cx) else {
-            call.set_phase(Phase::Attempting);
-            return Poll::Pending;
-        };
-        let delay = match call.decide(&outcome) {
-            Err(facts) => {
+        let delay = match future.poll(cx) {
+            Poll::Ready(outcome) => match call.decide(&outcome) {
+                Err(facts) => {
+                    state.set(State::Done);
+                    return Poll::Ready(Progress::Ended(outcome, facts));
+                }
+                Ok(delay) => {
+                    pass(outcome);
+                    delay
+                }
+            },
+            Poll::Pending => {
+                let too_long = X::interruption(Interrupted::AttemptTimeout);
+                let Some(too_long) =
+                    too_long.filter(|_| limit.poll(|| call.limit(), cx).is_ready())
+                else {
+                    call.set_phase(Phase::Attempting);
+                    return Poll::Pending;
+                };
+                // The attempt is dropped before anybody hears of its end.
                 state.set(State::Done);
-                return Poll::Ready(Progress::Ended(outcome, facts));
+                match call.time_out() {
+                    Ok(delay) => delay,
+                    Err(facts) => return Poll::Ready(Progress::Interrupted(too_long, facts)),
+                }
             }
-            Ok(delay) => delay,
         };
-        pass(outcome);
         if delay == 0 {
             // No timer, but the executor gets its turn: a retry that always fails must not keep
             // everybody else from running.
@@ -131,10 +149,11 @@ pin_project_lite::pin_project! {
         Op: Operation,
         S: Source,
         H: Hook<O>,
+        X: Ends,
         T: Clock,
     {
         #[pin]
-        state: State<Op::Output, T::Sleep>,
+        state: State<Op::Output, T::Sleep, X::Limit<T::Sleep>>,
         operation: Op,
         session: Call<O, S, V, H, X, T>,
         output: R,
@@ -146,6 +165,7 @@ where
     Op: Operation,
     S: Source,
     H: Hook<O>,
+    X: Ends,
     T: Clock,
 {
     #[inline]
@@ -468,6 +488,7 @@ where
     O: Outcome,
     S: Source,
     H: Hook<O>,
+    X: Ends,
     T: Clock,
 {
     /// Turns the output into `Result<T, RetryError<E>>`: why the call ended, attempts, times, and
@@ -500,6 +521,7 @@ where
     O: Outcome,
     S: Source,
     H: Hook<O>,
+    X: Ends,
     T: Clock,
 {
     /// Keeps up to `most` errors before the last one for the report, the latest of them; 0 keeps
@@ -530,6 +552,7 @@ where
     Op: Operation,
     S: Source,
     H: Hook<O>,
+    X: Ends,
     T: Clock,
 {
     /// Runs the retry on this thread, blocking between attempts, and returns the operation's own
@@ -549,7 +572,6 @@ where
         Op::Output: AtOnce<O>,
         O: Outcome,
         V: Overlay<S, O>,
-        X: Ends,
         R: Finish<O, X, Output = Y>,
         T: BlockingTimer,
     {
@@ -596,6 +618,9 @@ where
                 Progress::Ended(outcome, facts) => {
                     return Poll::Ready(output.returned(outcome, facts));
                 }
+                Progress::Interrupted(interruption, facts) => {
+                    return Poll::Ready(output.interrupted(interruption, facts));
+                }
                 Progress::Due(now) => now,
             };
             // If the operation panics now, it is not called again.
@@ -605,7 +630,7 @@ where
                     call.set_phase(Phase::Inside);
                     let future = this.operation.attempt(attempt);
                     call.set_phase(Phase::Attempting);
-                    this.state.set(State::Attempting { future });
+                    this.state.set(State::Attempting { future, limit: Default::default() });
                 }
                 Err((interruption, facts)) => {
                     return Poll::Ready(output.interrupted(interruption, facts));
@@ -620,6 +645,7 @@ where
     Op: Operation,
     S: Source,
     H: Hook<O>,
+    X: Ends,
     T: Clock,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -44,6 +44,7 @@ use core::time::Duration;
 #[cfg(feature = "async-io")]
 mod async_io;
 mod default;
+mod limit;
 mod pieces;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -53,6 +54,7 @@ mod virtual_clock;
 #[cfg(feature = "async-io")]
 pub use self::async_io::{AsyncIoSleep, AsyncIoTimer};
 pub use self::default::DefaultTimer;
+pub use self::limit::{Limit, Limited, Unlimited};
 pub use self::pieces::{Pieces, SleepPieces};
 #[cfg(feature = "tokio")]
 pub use self::tokio::TokioTimer;

@@ -1,6 +1,6 @@
 //! The kinds of reqwest's errors.
 
-use http::StatusCode;
+use ::http::StatusCode;
 use reqwest::Error;
 
 use super::{Kinded, http};

@@ -1,0 +1,68 @@
+//! A limit on the time of an attempt: a sleep that is armed when the attempt first has to wait.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// A limit that may be armed with a sleep `Z`.
+pub trait Limit<Z>: Default {
+    /// Whether the limit has come. The first time, `arm` is asked for the sleep; `None` is no limit.
+    fn poll(
+        self: Pin<&mut Self>,
+        arm: impl FnOnce() -> Option<Z>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()>
+    where
+        Z: Future<Output = ()>;
+}
+
+/// No limit: nothing is held, and nobody asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unlimited;
+
+impl<Z> Limit<Z> for Unlimited {
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: impl FnOnce() -> Option<Z>, _: &mut Context<'_>) -> Poll<()>
+    where
+        Z: Future<Output = ()>,
+    {
+        Poll::Pending
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Perhaps a limit.
+    pub struct Limited<Z> {
+        asked: bool,
+        #[pin]
+        sleep: Option<Z>,
+    }
+}
+
+impl<Z> Default for Limited<Z> {
+    fn default() -> Self {
+        Limited { asked: false, sleep: None }
+    }
+}
+
+impl<Z> fmt::Debug for Limited<Z> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limited").field("armed", &self.sleep.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<Z> Limit<Z> for Limited<Z> {
+    #[inline]
+    fn poll(self: Pin<&mut Self>, arm: impl FnOnce() -> Option<Z>, cx: &mut Context<'_>) -> Poll<()>
+    where
+        Z: Future<Output = ()>,
+    {
+        let mut this = self.project();
+        if !*this.asked {
+            *this.asked = true;
+            this.sleep.set(arm());
+        }
+        this.sleep.as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx))
+    }
+}
