@@ -22,7 +22,7 @@ pub use self::named::NamedKinds;
 ///
 /// | type | kinds |
 /// |---|---|
-/// | `std::io::Error` | the names of `ErrorKind`, such as "TimedOut", and "transient" |
+/// | `std::io::Error` | the names of `ErrorKind`, such as `"TimedOut"`, and "transient" |
 /// | `http::StatusCode` (feature `http`) | "503" and every other status, "5xx" and the other classes, "transient" |
 /// | `reqwest::Error` (feature `reqwest`) | "Timeout", "Connect" and others, the names of its status, "transient" |
 /// | [`Absent`](crate::Absent), the error of an `Option` | "Absent" |
