@@ -29,9 +29,15 @@
 //! yet a failed call. **Don't** block in a hook; it runs between attempts. **Don't** count on
 //! [`elapsed`](RetryFacts::elapsed) without a time limit or [`Timed`]: no clock is read for nothing.
 
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub mod budget;
 mod closures;
 mod events;
 mod group;
+#[cfg(all(feature = "alloc", target_has_atomic = "64"))]
+mod now;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod setting;
 mod timeout;
 
 use core::ops::ControlFlow;
@@ -39,6 +45,8 @@ use core::time::Duration;
 
 use crate::{Attempt, Veto};
 
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use self::budget::Budget;
 pub use self::closures::{
     OnAttempt, OnFinish, OnFinishFacts, OnGiveUp, OnGiveUpFacts, OnRetry, OnRetryFacts, OnSuccess,
     OnSuccessFacts,
@@ -47,6 +55,8 @@ pub(crate) use self::events::Of;
 pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
 pub use self::group::HookExt;
 pub(crate) use self::group::{contained, panicking};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use self::setting::InvalidSetting;
 pub use self::timeout::AttemptTimeout;
 
 /// Watches a call, and may veto its retries.
