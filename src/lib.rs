@@ -145,6 +145,8 @@ mod outcome;
 pub mod policy;
 mod random;
 pub mod retry;
+#[cfg(any(feature = "watch", feature = "consul"))]
+pub mod sources;
 pub mod time;
 
 pub use crate::attempt::Attempt;
