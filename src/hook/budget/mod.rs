@@ -399,3 +399,19 @@ impl fmt::Debug for Budget {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing in this crate interrupts an attempt, so no test from outside comes here.
+    #[test]
+    fn a_retry_after_a_timeout_costs_more_and_a_success_gives_that_back() {
+        let mut budget = Budget::new(CostPerRetry::AWS_STANDARD);
+        budget.taken = budget.pay(true);
+        assert_eq!(budget.tokens(), 490.0);
+        budget.give_back();
+        assert_eq!(budget.tokens(), 500.0);
+        assert_eq!(budget.pay(false).map(|taken| taken.amount), Some(5));
+    }
+}

@@ -1,0 +1,483 @@
+//! Retry budgets: the published examples of each model, and that no token is made or lost.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::ops::ControlFlow::{self, Break};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Duration;
+
+use persevere::classify::OnError;
+use persevere::hook::budget::{CostPerRetry, Model, Ratio, Threshold};
+use persevere::hook::{Budget, Hook, RetryEvent};
+use persevere::time::VirtualClock;
+use persevere::{
+    Attempt, Decision, Engine, Own, Policy, Reason, RetryExt, Verdict, Veto, constant, immediate,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A call that fails `failures` times and then succeeds, with at most ten attempts: how it ended.
+fn call(budget: &Budget, failures: u32) -> (Reason, u32) {
+    let end = Cell::new(None);
+    let _ = (|attempt: Attempt| (attempt.number() > failures).then_some(()))
+        .retry_with(immediate().max_attempts(10))
+        .hook(budget.clone())
+        .on_finish(|finish| end.set(Some((finish.reason(), finish.attempts()))))
+        .call();
+    end.get().unwrap()
+}
+
+const FOREVER: u32 = u32::MAX;
+
+#[test]
+fn the_standard_mode_of_the_aws_sdks_holds() {
+    // https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html and the tests
+    // that every SDK of theirs passes: capacity 500, a retry costs 5.
+    let budget = Budget::new(CostPerRetry::AWS_STANDARD);
+    // "Retry eventually succeeds": 500, 495, 490, and the last cost comes back.
+    assert_eq!(call(&budget, 2), (Reason::Succeeded, 3));
+    assert_eq!(budget.tokens(), 495.0);
+    // "Fail due to max attempts": nothing comes back.
+    let policy = Policy::new(immediate().max_attempts(3)).hook(budget.clone());
+    let _ = policy.call(|_| None::<()>);
+    assert_eq!(budget.tokens(), 485.0);
+    // A success at the first attempt gives one back.
+    assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
+    assert_eq!(budget.tokens(), 486.0);
+
+    // "Retry quota reached after a single retry", with a capacity of 5.
+    let budget = Budget::new(CostPerRetry::new(5));
+    assert_eq!(call(&budget, FOREVER), (Reason::Budget, 2));
+    assert_eq!(budget.tokens(), 0.0);
+    // "No retries at all if retry quota is 0": the costs of 5 do not fit into 4.
+    assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
+    assert_eq!(call(&budget, FOREVER), (Reason::Budget, 1));
+    assert_eq!(budget.tokens(), 1.0);
+}
+
+#[test]
+fn a_success_on_a_full_budget_changes_nothing() {
+    for model in [Model::from(CostPerRetry::AWS_STANDARD), Threshold::GRPC_EXAMPLE.into()] {
+        let budget = Budget::new(model);
+        let full = budget.tokens();
+        assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
+        assert_eq!(budget.tokens(), full);
+    }
+}
+
+#[test]
+fn the_throttling_example_of_grpc_holds() {
+    // https://github.com/grpc/proposal/blob/master/A6-client-retries.md: maxTokens 10, tokenRatio
+    // 0.1. "If token_count is less than or equal to the threshold, defined to be (maxTokens / 2),
+    // then RPCs will not be retried until token_count rises over the threshold."
+    let budget = Budget::new(Threshold::GRPC_EXAMPLE);
+    let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
+    // "Every failed RPC will decrement the token_count by 1", also one that is not to be retried.
+    for left in [9.0, 8.0, 7.0, 6.0] {
+        let _ = one.call(|_| None::<()>);
+        assert_eq!(budget.tokens(), left);
+    }
+    assert_eq!(call(&budget, FOREVER), (Reason::Budget, 1));
+    assert_eq!(budget.tokens(), 5.0);
+    // "Every successful RPC will increment the token_count by tokenRatio." Ten are needed for the
+    // token that the next failure takes, and one more to be above.
+    for _ in 0..10 {
+        assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
+    }
+    assert_eq!(budget.tokens(), 6.0);
+    assert_eq!(call(&budget, FOREVER), (Reason::Budget, 1));
+    for _ in 0..11 {
+        assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
+    }
+    assert_eq!(call(&budget, 1), (Reason::Succeeded, 2));
+    assert_eq!(budget.tokens(), 5.2);
+}
+
+#[test]
+fn tokens_of_a_threshold_stay_between_none_and_all() {
+    let budget = Budget::new(Threshold::new(3, 1.0));
+    let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
+    (0..9).for_each(|_| assert!(one.call(|_| None::<()>).is_none()));
+    assert_eq!(budget.tokens(), 0.0);
+    (0..9).for_each(|_| assert!(one.call(|_| Some(())).is_some()));
+    assert_eq!(budget.tokens(), 3.0);
+}
+
+#[test]
+fn what_is_beyond_three_decimals_of_a_token_ratio_is_ignored_and_no_decimal_is_lost() {
+    for (ratio, tokens) in [(0.57, 0.57), (0.29, 0.29), (0.1239, 0.123), (0.001, 0.001)] {
+        let budget = Budget::new(Threshold::new(1, ratio));
+        let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
+        let _ = one.call(|_| None::<()>);
+        let _ = one.call(|_| Some(()));
+        assert_eq!(budget.tokens(), tokens);
+    }
+}
+
+#[test]
+fn an_outcome_that_stops_neither_drains_nor_refills_a_threshold() {
+    let budget = Budget::new(Threshold::GRPC_EXAMPLE);
+    let fatal = |_: &Option<()>, _: &Attempt| Some(Verdict::Stop);
+    let policy = Policy::new(immediate().max_attempts(3)).classify(fatal).hook(budget.clone());
+    let _ = policy.call(|_| None::<()>);
+    assert_eq!(budget.tokens(), 10.0);
+}
+
+/// Calls that fail at once, with one retry each: how many of `calls` were allowed it.
+fn retried(budget: &Budget, calls: u32) -> u32 {
+    let policy = Policy::new(immediate().max_attempts(2)).hook(budget.clone());
+    let attempts = Cell::new(0);
+    for _ in 0..calls {
+        let _ = policy.call(|_| {
+            attempts.set(attempts.get() + 1);
+            None::<()>
+        });
+    }
+    attempts.get() - calls
+}
+
+fn ratio(settings: Ratio) -> (Budget, VirtualClock) {
+    let clock = VirtualClock::new();
+    (Budget::new(settings).clock(clock.clone()), clock)
+}
+
+#[test]
+fn the_examples_of_finagles_retry_budget_hold_exactly() {
+    // https://github.com/twitter/finagle/blob/develop/finagle-core/src/test/scala/com/twitter/finagle/service/RetryBudgetTest.scala
+    // which allows for an error of one retry; here there is none.
+    let shares = [0.1, 0.5, 0.25, 0.75, 0.99, 0.999, 0.9999, 0.01, 0.001, 0.0001, 0.6, 1.0];
+    for share in shares {
+        let (budget, _) = ratio(Ratio::new(share).min_per_second(0).ttl(60 * SECOND));
+        assert_eq!(budget.available(), 0);
+        let expected = (10_000.0 * share).round() as u32;
+        assert_eq!(retried(&budget, 10_000), expected, "{share}");
+    }
+    for (share, seconds, least) in [(0.0, 1, 10), (0.0, 2, 5), (0.1, 1, 10), (0.5, 2, 5)] {
+        let ttl = seconds * SECOND;
+        let (budget, _) = ratio(Ratio::FINAGLE.min_per_second(least).ttl(ttl));
+        assert_eq!(budget.available(), u64::from(least * seconds));
+        let (budget, _) = ratio(Ratio::new(share).min_per_second(least).ttl(ttl));
+        let expected = (10_000.0 * share) as u32 + least * seconds;
+        assert_eq!(retried(&budget, 10_000), expected, "{share}");
+    }
+    // "greater than 1.0"
+    let (budget, _) = ratio(Ratio::new(2.0).min_per_second(0).ttl(60 * SECOND));
+    (0..10_000).for_each(|_| assert_eq!(call(&budget, 0).1, 1));
+    assert_eq!(budget.available(), 20_000);
+}
+
+#[test]
+fn a_third_is_a_third() {
+    let (budget, _) = ratio(Ratio::new(1.0 / 3.0).min_per_second(0));
+    assert_eq!(retried(&budget, 300_000), 100_000);
+}
+
+#[test]
+fn the_examples_of_finagles_leaky_bucket_hold() {
+    // https://github.com/twitter/util/blob/develop/util-core/src/test/scala/com/twitter/util/TokenBucketTest.scala
+    // "a leaky bucket is leaky"
+    let (budget, clock) = ratio(Ratio::new(1.0).min_per_second(0).ttl(3 * SECOND));
+    (0..100).for_each(|_| assert_eq!(call(&budget, 0).1, 1));
+    assert_eq!(budget.available(), 100);
+    clock.advance(3 * SECOND);
+    assert_eq!((budget.available(), budget.tokens()), (0, 0.0));
+
+    // "provisions reserves"
+    let (budget, clock) = ratio(Ratio::new(0.0).min_per_second(33).ttl(3 * SECOND));
+    assert_eq!(retried(&budget, 99), 99);
+    assert_eq!(retried(&budget, 1), 0);
+    for _ in 0..2 {
+        clock.advance(SECOND);
+        // "This is what you get for eating all of your candy right away."
+        assert_eq!(retried(&budget, 1), 0);
+    }
+    clock.advance(SECOND);
+    assert_eq!(retried(&budget, 50), 50);
+    clock.advance(3 * SECOND);
+    assert_eq!(retried(&budget, 100), 99);
+}
+
+#[test]
+fn an_idle_century_costs_nothing_and_leaves_a_full_reserve() {
+    let (budget, clock) = ratio(Ratio::FINAGLE);
+    assert_eq!(retried(&budget, 150), 130);
+    clock.advance(100 * 365 * 24 * 3600 * SECOND);
+    assert_eq!(budget.available(), 100);
+    assert_eq!(retried(&budget, 150), 130);
+}
+
+#[test]
+fn a_refused_retry_returns_the_operations_own_error_and_does_not_sleep() {
+    let (clock, budget) = (VirtualClock::new(), Budget::new(CostPerRetry::new(5)));
+    let policy = Policy::new(constant(SECOND).max_attempts(9)).hook(budget).timer(clock.clone());
+    let error = (|attempt: Attempt| Err::<(), _>(attempt.number()))
+        .retry_with(&policy)
+        .report()
+        .call()
+        .unwrap_err();
+    assert_eq!((error.reason(), error.into_error()), (Reason::Budget, Some(2)));
+    assert_eq!(clock.slept(), [SECOND]);
+    assert_eq!(policy.call(|_| Err::<(), _>("its own")), Err("its own"));
+    assert_eq!(clock.slept(), [SECOND]);
+}
+
+fn poll_once(future: impl Future) {
+    let _ = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+}
+
+/// One budget of each model that takes tokens, and how many retries it has.
+fn takers() -> [(Budget, u64); 2] {
+    [
+        (Budget::new(CostPerRetry::new(50)), 10),
+        (ratio(Ratio::new(0.0).min_per_second(10).ttl(SECOND)).0, 10),
+    ]
+}
+
+#[test]
+fn a_call_that_is_dropped_in_its_sleep_gives_its_token_back() {
+    for (budget, full) in takers() {
+        poll_once(
+            (|| async { None::<()> })
+                .retry_with(constant(SECOND).max_attempts(5))
+                .hook(budget.clone())
+                .timer(VirtualClock::new()),
+        );
+        assert_eq!(budget.available(), full);
+    }
+}
+
+#[test]
+fn a_call_that_is_dropped_in_its_retry_has_used_its_token() {
+    for (budget, full) in takers() {
+        let clock = VirtualClock::new();
+        let operation = |attempt: Attempt| async move {
+            if attempt.is_first() { None::<()> } else { pending().await }
+        };
+        let mut retry = Box::pin(
+            operation
+                .retry_with(constant(SECOND).max_attempts(5))
+                .hook(budget.clone())
+                .timer(clock.clone()),
+        );
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(retry.as_mut().poll(&mut cx).is_pending());
+        clock.advance(SECOND);
+        assert!(retry.as_mut().poll(&mut cx).is_pending());
+        drop(retry);
+        assert_eq!(budget.available(), full - 1);
+    }
+}
+
+#[test]
+fn a_retry_that_another_hook_refuses_costs_nothing() {
+    struct Refuse;
+    impl<O> Hook<O> for Refuse {
+        fn allow_retry(&mut self, _: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+            Break(Veto::Refused)
+        }
+    }
+    for (budget, full) in takers() {
+        let _ = (|| None::<()>)
+            .retry_with(immediate().max_attempts(5))
+            .hook((budget.clone(), Refuse))
+            .call();
+        assert_eq!(budget.available(), full);
+    }
+}
+
+#[test]
+fn a_panic_between_the_payment_and_the_retry_gives_the_token_back() {
+    for (budget, full) in takers() {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            (|| None::<()>)
+                .retry_with(immediate().max_attempts(5))
+                .hook(budget.clone())
+                .on_retry(|_| panic!("in a closure"))
+                .call()
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(budget.available(), full);
+    }
+}
+
+#[test]
+fn a_panic_in_a_retry_has_used_its_token_and_hurts_nobody_else() {
+    for (budget, full) in takers() {
+        let operation = |attempt: Attempt| match attempt.number() {
+            1 => None::<()>,
+            _ => panic!("in the operation"),
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            operation.retry_with(immediate().max_attempts(5)).hook(budget.clone()).call()
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(budget.available(), full - 1);
+        assert_eq!(call(&budget, 1), (Reason::Succeeded, 2));
+    }
+}
+
+#[test]
+fn a_call_that_is_driven_by_hand_and_forgotten_gives_its_token_back() {
+    for (budget, full) in takers() {
+        let (mut engine, backoff) = (Engine::new(), immediate().max_attempts(3));
+        let mut hook = budget.clone();
+        engine.begin(None);
+        let Ok(_) = engine.enter::<Option<()>, Own, _, _>(&backoff, &mut hook, None);
+        let decision = engine.decide(&backoff, &OnError, &mut hook, &None::<()>, None);
+        assert_eq!(decision, Decision::Wait(Duration::ZERO));
+        assert_eq!(budget.available(), full - 1);
+        drop((engine, hook));
+        assert_eq!(budget.available(), full);
+    }
+}
+
+#[test]
+fn a_success_that_the_loop_is_told_of_counts() {
+    let budget = Budget::new(Threshold::new(10, 1.0));
+    let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
+    let _ = one.call(|_| None::<()>);
+    let attempts = one.start::<Result<Infallible, ()>>();
+    assert_eq!(attempts.succeed("done"), "done");
+    assert_eq!(budget.tokens(), 10.0);
+}
+
+#[test]
+fn a_hook_that_is_used_for_one_call_after_the_other_starts_anew_each_time() {
+    let mut budget = Budget::new(CostPerRetry::new(100));
+    for left in [100.0, 100.0] {
+        let _ = (|attempt: Attempt| (attempt.number() == 2).then_some(()))
+            .retry_with(immediate().max_attempts(3))
+            .hook(&mut budget)
+            .call();
+        assert_eq!(budget.tokens(), left);
+    }
+    let _ = (|| Some(())).retry_with(immediate().max_attempts(3)).hook(&mut budget).call();
+    assert_eq!(budget.tokens(), 100.0);
+}
+
+#[test]
+fn no_token_is_made_or_lost_among_threads() {
+    // Calls that end without having used what they took, all at once: everything is back after it,
+    // and never is more taken than there is.
+    for (budget, full) in takers() {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let retry = || {
+                        (|| async { None::<()> })
+                            .retry_with(constant(SECOND).max_attempts(5))
+                            .hook(budget.clone())
+                            .timer(VirtualClock::new())
+                    };
+                    for _ in 0..2_000 {
+                        let mut held: Vec<_> = (0..5).map(|_| Box::pin(retry())).collect();
+                        for retry in &mut held {
+                            poll_once(retry.as_mut());
+                        }
+                        assert!(budget.available() <= full);
+                    }
+                });
+            }
+        });
+        assert_eq!(budget.available(), full);
+    }
+}
+
+#[test]
+fn threads_together_are_allowed_what_one_is_allowed() {
+    let allowed = |budget: &Budget| -> u32 {
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| retried(budget, 2_500))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        })
+    };
+    assert_eq!(allowed(&Budget::new(CostPerRetry::new(5_000))), 1_000);
+    assert_eq!(allowed(&ratio(Ratio::new(0.0).min_per_second(50)).0), 500);
+}
+
+#[test]
+fn a_window_that_moves_under_many_threads_never_allows_more_than_it_may() {
+    let (budget, clock) = ratio(Ratio::new(0.0).min_per_second(100).ttl(SECOND));
+    let moves = 400_u32;
+    let allowed: u32 = thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| retried(&budget, 20_000))).collect();
+        for _ in 0..moves {
+            clock.advance(SECOND / 16);
+            thread::yield_now();
+        }
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    // A hundred in any second: 400 sixteenths are 25 seconds, and one that had begun.
+    assert!((100..=26 * 100).contains(&allowed), "{allowed}");
+}
+
+#[test]
+fn impossible_settings_are_refused_by_name() {
+    let refused = |model: Model| Budget::try_new(model).unwrap_err().to_string();
+    let cost = CostPerRetry::AWS_STANDARD;
+    let edit = |change: &dyn Fn(&mut CostPerRetry)| {
+        let mut settings = cost;
+        change(&mut settings);
+        refused(settings.into())
+    };
+    assert_eq!(edit(&|s| s.capacity = 0), "`capacity` is at least 1");
+    assert_eq!(edit(&|s| s.retry_cost = 0), "`retry_cost` is from 1 to the capacity");
+    assert_eq!(edit(&|s| s.retry_cost = 501), "`retry_cost` is from 1 to the capacity");
+    assert_eq!(edit(&|s| s.timeout_cost = 501), "`timeout_cost` is from 1 to the capacity");
+    assert_eq!(edit(&|s| s.first_try_reward = 0), "`first_try_reward` is at least 1");
+    for bad in [f64::NAN, f64::INFINITY, -0.1, 0.0, 0.0009, 1000.1] {
+        let mut settings = Threshold::GRPC_EXAMPLE;
+        settings.token_ratio = bad;
+        assert_eq!(refused(settings.into()), "`token_ratio` is from 0.001 to 1000");
+    }
+    for bad in [f64::NAN, f64::INFINITY, -0.1, 0.00009, 1000.1] {
+        let mut settings = Ratio::FINAGLE;
+        settings.share = bad;
+        assert_eq!(refused(settings.into()), "`share` is 0, or from 0.0001 to 1000");
+    }
+    for bad in [Duration::ZERO, SECOND - Duration::from_nanos(1), 61 * SECOND, Duration::MAX] {
+        let mut settings = Ratio::FINAGLE;
+        settings.ttl = bad;
+        assert_eq!(refused(settings.into()), "`ttl` is from 1 s to 60 s");
+    }
+    let mut never = Ratio::FINAGLE;
+    (never.share, never.min_per_second) = (0.0, 0);
+    assert_eq!(refused(never.into()), "`min_per_second` is not 0 where the share is");
+}
+
+#[test]
+#[should_panic(expected = "`retry_cost` is from 1 to the capacity")]
+fn a_setter_refuses_what_is_impossible() {
+    let _ = CostPerRetry::new(10).retry_cost(11);
+}
+
+#[test]
+fn the_largest_settings_do_not_overflow() {
+    let huge = CostPerRetry::new(u32::MAX).first_try_reward(u32::MAX);
+    let budget = Budget::new(huge);
+    assert_eq!(call(&budget, 1), (Reason::Succeeded, 2));
+    assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
+    assert_eq!(budget.tokens(), f64::from(u32::MAX));
+
+    let (budget, clock) = ratio(Ratio::new(1000.0).min_per_second(u32::MAX).ttl(60 * SECOND));
+    assert_eq!(budget.available(), u64::from(u32::MAX) * 60);
+    assert_eq!(call(&budget, 1), (Reason::Succeeded, 2));
+    clock.advance(Duration::MAX);
+    assert_eq!(call(&budget, 1), (Reason::Succeeded, 2));
+    assert!(budget.available() > u64::from(u32::MAX));
+}
+
+#[test]
+fn a_budget_is_small_shareable_and_says_what_it_has() {
+    fn shareable<T: Clone + Send + Sync + std::fmt::Debug + 'static>() {}
+    shareable::<Budget>();
+    let budget = Budget::new(CostPerRetry::new(20));
+    let text = format!("{budget:?}");
+    assert!(text.starts_with("Budget { model: CostPerRetry(") && text.ends_with("tokens: 20.0 }"));
+    assert!(size_of::<Budget>() <= 32, "{}", size_of::<Budget>());
+}
