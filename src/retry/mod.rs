@@ -19,6 +19,7 @@
 //! # assert_eq!(persevere::time::VirtualClock::new().block_on(job.retry), Some(1));
 //! ```
 
+mod argument;
 mod attempts;
 mod call;
 mod finish;
@@ -28,6 +29,7 @@ mod operation;
 mod overlay;
 mod source;
 
+pub use self::argument::Argument;
 pub use self::attempts::{Again, Attempts, AttemptsOf, Checked};
 #[cfg(feature = "alloc")]
 pub use self::finish::History;
