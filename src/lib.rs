@@ -137,6 +137,8 @@ extern crate std;
 mod attempt;
 pub mod backoff;
 pub mod classify;
+#[cfg(feature = "macros")]
+mod decorator;
 mod ends;
 mod engine;
 mod error;
@@ -154,7 +156,11 @@ pub use crate::backoff::{
     Backoff, DelayBounds, Finite, Limits, constant, decorrelated, decorrelated_v2, delays,
     exponential, fibonacci, from_fn, from_iter, immediate, linear, polynomial,
 };
+#[cfg(feature = "macros")]
+pub use crate::classify::Kinded;
 pub use crate::classify::{Classifier, Verdict};
+#[cfg(feature = "macros")]
+pub use crate::decorator::retry;
 pub use crate::engine::{Decision, Engine};
 pub use crate::error::{Interrupted, Reason, RetryError, Veto};
 pub use crate::hook::Hook;

@@ -15,6 +15,43 @@ use crate::{Attempt, Outcome};
 
 #[cfg(feature = "alloc")]
 pub use self::named::NamedKinds;
+/// Names the kinds of an enum of errors, or of a struct: implements the trait [`Kinded`].
+///
+/// A variant is a kind, and has its name.
+///
+/// ```
+/// use persevere::classify::Kinded;
+///
+/// #[derive(Kinded)]
+/// #[kinded(group = "http")]
+/// enum HttpError {
+///     #[kinded(name = "HTTPTimeoutError", group = "transient")]
+///     Timeout,
+///     #[kinded(through)]
+///     Io(std::io::Error),
+///     NotFound,
+/// }
+///
+/// assert!(HttpError::Timeout.is_kind("HTTPTimeoutError") && HttpError::Timeout.is_kind("transient"));
+/// let refused = HttpError::Io(std::io::ErrorKind::ConnectionRefused.into());
+/// assert!(["Io", "ConnectionRefused", "transient", "http"].iter().all(|name| refused.is_kind(name)));
+/// assert!(!HttpError::NotFound.is_kind("transient"));
+/// assert!(HttpError::knows("TimedOut") && !HttpError::knows("Timeout"));
+/// ```
+///
+/// | `#[kinded(..)]` | on | means |
+/// |---|---|---|
+/// | `name = ".."` | a variant, a struct | is called this instead |
+/// | `group = ".."` | a variant, a struct, the whole enum | is of this kind as well; may be given several times |
+/// | `through` | a variant with one field, a field | is of the field's [kinds](trait@Kinded) as well |
+/// | `sources(A, B)` | the type, an [`Error`](core::error::Error) | is of the kinds of every `A` and `B` among its [sources](super::sources) as well |
+/// | `crate = ..` | the type | the path of this library, where it is not `::persevere` |
+///
+/// A name is given to one variant; a group may have the name of no variant. "any" is reserved for
+/// every error there is.
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use persevere_macros::Kinded;
 
 /// An error type that knows the names of its kinds.
 ///

@@ -1,0 +1,297 @@
+//! How each attempt gets its arguments.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, Block, FnArg, Pat, PatIdent, Path, PathArguments, Receiver, ReceiverKind, Signature,
+    Stmt, Token, Type,
+};
+
+use super::body::{mentions, replace_self, this};
+use super::function::{Flavour, without_impl_trait};
+use super::settings::Settings;
+
+/// How an attempt is given what the function was given.
+enum How {
+    /// A shared reference is copied.
+    Copy,
+    /// `&mut` is borrowed again.
+    Reborrow,
+    /// So is a pinned one.
+    ReborrowPinned,
+    /// What is owned is cloned, and given away to the last attempt.
+    Own,
+    /// It is cloned for all attempts, since the policy borrows it.
+    Clone,
+}
+
+/// One argument, or another variable that the attempts need by value.
+struct Argument {
+    /// `#[cfg(..)]`.
+    attributes: Vec<Attribute>,
+    /// Its name outside of the attempts.
+    outer: TokenStream,
+    /// For the names of what is made of it.
+    stem: String,
+    /// Its pattern inside.
+    inner: Pat,
+    /// As far as it is written.
+    ty: Option<Type>,
+    /// Where to point if it cannot be cloned.
+    span: Span,
+    how: How,
+}
+
+/// The arguments as the attempts get them.
+pub(super) struct Arguments {
+    /// Before the first attempt.
+    pub(super) held: TokenStream,
+    /// Before each.
+    pub(super) lent: TokenStream,
+    /// In each.
+    pub(super) bound: TokenStream,
+}
+
+impl Arguments {
+    /// Looks at signature and body and changes both as needed: patterns go from one to the other.
+    pub(super) fn of(
+        signature: &mut Signature,
+        before: &[Stmt],
+        body: &mut Block,
+        flavour: Flavour,
+        settings: &Settings,
+    ) -> Self {
+        let policy = settings.expressions();
+        let mut all = vec![];
+        let mut locals = locals(before);
+        for (index, argument) in signature.inputs.iter_mut().enumerate() {
+            match argument {
+                FnArg::Receiver(receiver) => all.extend(of_self(receiver, body)),
+                FnArg::Typed(argument) => {
+                    let attributes = configuration(&argument.attrs);
+                    let ty = &argument.ty;
+                    match &mut *argument.pat {
+                        Pat::Wild(_) => {}
+                        Pat::Ident(name) if is_plain(name) => {
+                            let shadowed = locals.iter().any(|local| local.ident == name.ident);
+                            if !shadowed && mentions(body.to_token_stream(), &unraw(&name.ident)) {
+                                all.push(Argument {
+                                    attributes,
+                                    outer: name.ident.to_token_stream(),
+                                    stem: unraw(&name.ident),
+                                    inner: Pat::Ident(name.clone()),
+                                    ty: Some((**ty).clone()),
+                                    span: ty.span(),
+                                    how: how(ty),
+                                });
+                            }
+                            name.mutability = None;
+                        }
+                        pattern if flavour == Flavour::Deferred => {
+                            locals.extend(names(pattern));
+                        }
+                        pattern => {
+                            let stem = format!("argument{index}");
+                            let outer = Ident::new(&stem, Span::mixed_site());
+                            let inner = std::mem::replace(pattern, Pat::Ident(plain(&outer)));
+                            all.push(Argument {
+                                attributes,
+                                outer: outer.into_token_stream(),
+                                stem,
+                                inner,
+                                ty: Some((**ty).clone()),
+                                span: ty.span(),
+                                how: how(ty),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        for local in locals {
+            if mentions(body.to_token_stream(), &unraw(&local.ident)) {
+                all.push(Argument {
+                    attributes: vec![],
+                    outer: local.ident.to_token_stream(),
+                    stem: unraw(&local.ident),
+                    span: local.ident.span(),
+                    inner: Pat::Ident(local),
+                    ty: None,
+                    how: How::Own,
+                });
+            }
+        }
+        let mut arguments = Arguments::none();
+        for mut argument in all {
+            if matches!(argument.how, How::Own) && mentions(policy.clone(), &argument.stem) {
+                argument.how = How::Clone;
+            }
+            arguments.add(&argument, &settings.library);
+        }
+        arguments
+    }
+
+    fn none() -> Self {
+        let nothing = TokenStream::new;
+        Arguments { held: nothing(), lent: nothing(), bound: nothing() }
+    }
+
+    fn add(&mut self, argument: &Argument, library: &Path) {
+        let Argument { attributes, outer, stem, inner, ty, span, how } = argument;
+        let local = |prefix: &str| format_ident!("{prefix}_{stem}", span = Span::mixed_site());
+        let (held, lent) = (local("held"), local("lent"));
+        let method = |name: &str| {
+            let name = Ident::new(name, Span::mixed_site());
+            match ty {
+                // Where the type can be written, the compiler shows all of it.
+                Some(ty) if is_nameable(ty) => {
+                    quote!(<#ty as #library::retry::Argument>::#name)
+                }
+                _ => {
+                    quote_spanned!(span.resolved_at(Span::mixed_site())=> #library::retry::Argument::#name)
+                }
+            }
+        };
+        let value = match how {
+            How::Copy => quote!(#outer),
+            How::Reborrow => quote!(&mut *#outer),
+            How::ReborrowPinned => {
+                self.held.extend(quote!(#(#attributes)* let mut #held = #outer;));
+                quote!(::core::pin::Pin::as_mut(&mut #held))
+            }
+            How::Own => {
+                self.held.extend(
+                    quote!(#(#attributes)* let mut #held = ::core::option::Option::Some(#outer);),
+                );
+                let (method, held) = (method("for_attempt"), at(&held, *span));
+                let last = Ident::new("attempts", Span::mixed_site());
+                quote!(#method(&mut #held, #last.is_last()))
+            }
+            How::Clone => {
+                let method = method("for_another");
+                quote!(#method(&#outer))
+            }
+        };
+        self.lent.extend(quote!(#(#attributes)* let #lent = #value;));
+        self.bound.extend(quote!(#(#attributes)* let #inner = #lent;));
+    }
+}
+
+/// The same variable, shown at `span`.
+fn at(name: &Ident, span: Span) -> Ident {
+    Ident::new(&name.to_string(), span.resolved_at(name.span()))
+}
+
+fn unraw(name: &Ident) -> String {
+    name.unraw().to_string()
+}
+
+/// What decides whether the argument is there.
+fn configuration(attributes: &[Attribute]) -> Vec<Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
+}
+
+fn is_plain(name: &PatIdent) -> bool {
+    name.by_ref.is_none() && name.subpat.is_none()
+}
+
+fn plain(name: &Ident) -> PatIdent {
+    PatIdent { attrs: vec![], by_ref: None, mutability: None, ident: name.clone(), subpat: None }
+}
+
+/// How an argument of a type is given to each attempt, by what is written of it.
+fn how(ty: &Type) -> How {
+    match ty {
+        Type::Reference(reference) if reference.mutability.is_some() => How::Reborrow,
+        Type::Reference(_) => How::Copy,
+        Type::Paren(inner) => how(&inner.elem),
+        Type::Group(inner) => how(&inner.elem),
+        Type::Path(path) => {
+            let pin = path.path.segments.last().filter(|last| last.ident == "Pin");
+            let Some(PathArguments::AngleBracketed(pinned)) = pin.map(|pin| &pin.arguments) else {
+                return How::Own;
+            };
+            match pinned.args.first() {
+                Some(syn::GenericArgument::Type(Type::Reference(reference)))
+                    if reference.mutability.is_some() =>
+                {
+                    How::ReborrowPinned
+                }
+                _ => How::Own,
+            }
+        }
+        _ => How::Own,
+    }
+}
+
+/// Whether the type can be written in a body.
+fn is_nameable(ty: &Type) -> bool {
+    let opaque = without_impl_trait(ty.clone()).to_token_stream().to_string();
+    opaque == ty.to_token_stream().to_string()
+}
+
+/// `self` by anything but a shared reference becomes another variable, since `self` cannot be
+/// bound.
+fn of_self(receiver: &mut Receiver, body: &mut Block) -> Option<Argument> {
+    let (how, ty, span) = match &receiver.kind {
+        ReceiverKind::Reference(_, _, mutable) => {
+            mutable.as_ref()?;
+            (How::Reborrow, None, receiver.self_token.span)
+        }
+        ReceiverKind::Typed(_, ty) => match how(ty) {
+            How::Copy => return None,
+            how => (how, Some((**ty).clone()), ty.span()),
+        },
+        _ => {
+            let span = receiver.self_token.span;
+            let ty = Ident::new("Self", span);
+            (How::Own, Some(syn::parse_quote!(#ty)), span)
+        }
+    };
+    let mutability = receiver.mutability.take();
+    if !mentions(body.to_token_stream(), "self") {
+        return None;
+    }
+    replace_self(body);
+    let name = this(receiver.self_token.span);
+    let attributes = configuration(&receiver.attrs);
+    let inner = Pat::Ident(PatIdent { mutability, ..plain(&name) });
+    let outer = receiver.self_token.to_token_stream();
+    Some(Argument { attributes, outer, stem: "self".into(), inner, ty, span, how })
+}
+
+/// The variables that statements bind.
+fn locals(statements: &[Stmt]) -> Vec<PatIdent> {
+    let mut all: Vec<PatIdent> = vec![];
+    for statement in statements {
+        if let Stmt::Local(local) = statement {
+            for name in names(&mut local.pat.clone()) {
+                all.retain(|other| other.ident != name.ident);
+                all.push(name);
+            }
+        }
+    }
+    all
+}
+
+/// The variables that a pattern binds. A name that begins with a capital letter is taken for a
+/// constant.
+fn names(pattern: &mut Pat) -> Vec<PatIdent> {
+    struct Names(Vec<PatIdent>);
+    impl VisitMut for Names {
+        fn visit_pat_ident_mut(&mut self, name: &mut PatIdent) {
+            if !name.ident.to_string().starts_with(char::is_uppercase) {
+                let mutability: Option<Token![mut]> =
+                    name.mutability.filter(|_| name.by_ref.is_none());
+                self.0.push(PatIdent { mutability, ..plain(&name.ident) });
+            }
+            visit_mut::visit_pat_ident_mut(self, name);
+        }
+    }
+    let mut names = Names(vec![]);
+    names.visit_pat_mut(pattern);
+    names.0
+}

@@ -1,0 +1,339 @@
+//! The function that is decorated: what it is, and what its attempts make.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, Block, Error, Expr, ExprAsync, FnArg, GenericArgument, Item, Lifetime,
+    ParenthesizedGenericArguments, PathArguments, ReceiverKind, ReturnType, Signature, Stmt, Token,
+    Type, TypeFnPtr, TypeParamBound, TypeReference, Visibility, braced, token,
+};
+
+/// A function or a method with a body.
+pub(super) struct Function {
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) visibility: Visibility,
+    pub(super) default: Option<Token![default]>,
+    pub(super) signature: Signature,
+    pub(super) body: Block,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if let Some(error) = no_function(input) {
+            return Err(error);
+        }
+        let mut attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let default = input.parse()?;
+        let signature: Signature = input.parse()?;
+        if input.peek(Token![;]) {
+            let message = "this method has no body to retry; put `#[retry]` on its implementations";
+            return Err(Error::new_spanned(signature, message));
+        }
+        let content;
+        let brace_token = braced!(content in input);
+        attributes.extend(content.call(Attribute::parse_inner)?);
+        let body = Block { brace_token, stmts: content.call(Block::parse_within)? };
+        Ok(Function { attributes, visibility, default, signature, body })
+    }
+}
+
+/// What to say where the item is no function at all.
+fn no_function(input: ParseStream<'_>) -> Option<Error> {
+    let fork = input.fork();
+    let head = || {
+        fork.call(Attribute::parse_outer)?;
+        fork.parse::<Visibility>()?;
+        fork.parse::<Option<Token![default]>>()?;
+        fork.parse::<Signature>()
+    };
+    let Err(error) = head() else { return None };
+    let (kind, hint) = match input.fork().parse::<Item>() {
+        Ok(Item::Struct(_)) => ("a struct", ""),
+        Ok(Item::Enum(_)) => ("an enum", ""),
+        Ok(Item::Impl(_)) => ("an `impl` block", ": put it on each method"),
+        Ok(Item::Trait(_)) => ("a trait", ": put it on each method that has a body"),
+        Ok(Item::Mod(_)) => ("a module", ": put it on each function"),
+        Ok(Item::Const(_)) => ("a constant", ""),
+        Ok(Item::Static(_)) => ("a static", ""),
+        Ok(Item::Type(_)) => ("a type", ""),
+        Ok(Item::Macro(_)) => ("a macro", ""),
+        Ok(Item::Fn(_)) | Err(_) => return Some(error),
+        Ok(_) => ("something else", ""),
+    };
+    let message = format!("`#[retry]` goes on a function or a method, and this is {kind}{hint}");
+    Some(Error::new(Span::call_site(), message))
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Function { attributes, visibility, default, signature, body } = self;
+        tokens.extend(quote!(#(#attributes)* #visibility #default #signature #body));
+    }
+}
+
+/// Where the attempts are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// In a plain function.
+    Blocking,
+    /// In an `async fn`.
+    Async,
+    /// In the `async` block that a plain function returns, as one under `#[async_trait]` does.
+    Deferred,
+}
+
+/// What the attempts make, as far as it is written.
+pub(super) struct Shape {
+    pub(super) flavour: Flavour,
+    pub(super) outcome: Type,
+}
+
+impl Function {
+    /// Finds out what the attempts make, and refuses what can make nothing.
+    pub(super) fn shape(&mut self) -> syn::Result<Shape> {
+        if let Some(constness) = &self.signature.constness {
+            let message = "a `const fn` cannot be retried: it cannot wait";
+            return Err(Error::new_spanned(constness, message));
+        }
+        let message = "a function that returns nothing cannot fail, so there is nothing to retry; \
+                       return a `Result`, an `Option` or another `Outcome`";
+        let declared = match &self.signature.output {
+            ReturnType::Default => {
+                return Err(Error::new_spanned(&self.signature.ident, message));
+            }
+            ReturnType::Type(_, declared) => (**declared).clone(),
+        };
+        let (flavour, outcome) = if self.signature.asyncness.is_some() {
+            (Flavour::Async, declared)
+        } else {
+            let has_tail = tail(&mut self.body).is_some();
+            match future_output(&declared) {
+                Some(outcome) if has_tail => (Flavour::Deferred, outcome),
+                Some(_) => {
+                    let message = "a function that returns a future is retried if its body ends in \
+                                   `async move { .. }` or `Box::pin(async move { .. })`; or make it \
+                                   an `async fn`";
+                    return Err(Error::new_spanned(&declared, message));
+                }
+                None if has_tail => (Flavour::Deferred, Type::Infer(infer(Span::mixed_site()))),
+                None => (Flavour::Blocking, declared),
+            }
+        };
+        match &outcome {
+            Type::Tuple(tuple) if tuple.elems.is_empty() => Err(Error::new_spanned(tuple, message)),
+            Type::Never(never) => Err(Error::new_spanned(never, message)),
+            _ => {
+                self.refuse_to_lend_twice(&outcome)?;
+                Ok(Shape { flavour, outcome })
+            }
+        }
+    }
+
+    /// What one attempt borrows mutably the next one has to borrow again, so no attempt can return
+    /// it.
+    fn refuse_to_lend_twice(&self, outcome: &Type) -> syn::Result<()> {
+        let returned = lifetimes(outcome);
+        let mut exclusive: Vec<String> = vec![];
+        let mut shared: Vec<String> = vec![];
+        let (mut of_self, mut elided) = (None, vec![]);
+        for argument in &self.signature.inputs {
+            let (reference, lifetime, mutable) = match argument {
+                FnArg::Receiver(receiver) => match &receiver.kind {
+                    ReceiverKind::Reference(_, lifetime, mutable) => {
+                        (true, lifetime.clone(), mutable.is_some())
+                    }
+                    ReceiverKind::Typed(_, ty) => reference(ty),
+                    _ => (false, None, false),
+                },
+                FnArg::Typed(argument) => reference(&argument.ty),
+            };
+            if reference && matches!(argument, FnArg::Receiver(_)) {
+                of_self = Some(mutable);
+            }
+            match (lifetime, mutable) {
+                (Some(lifetime), true) => exclusive.push(lifetime.ident.to_string()),
+                (Some(lifetime), false) => shared.push(lifetime.ident.to_string()),
+                (None, mutable) if reference => elided.push(mutable),
+                (None, _) => {}
+            }
+            if let FnArg::Typed(argument) = argument {
+                // What is inside another type may be shared as well.
+                let inner = match &*argument.ty {
+                    Type::Reference(reference) => lifetimes(&reference.elem),
+                    other if !reference.eq(&true) => lifetimes(other),
+                    _ => vec![],
+                };
+                shared.extend(inner.into_iter().flatten().map(|name| name.ident.to_string()));
+            }
+        }
+        // What is not written is that of `self`, or that of the only reference.
+        let elided_is_exclusive = of_self.unwrap_or(elided.len() == 1 && elided[0]);
+        let lent = returned.into_iter().any(|lifetime| match lifetime {
+            None => elided_is_exclusive,
+            Some(lifetime) => {
+                let name = lifetime.ident.to_string();
+                exclusive.contains(&name) && !shared.contains(&name)
+            }
+        });
+        if !lent {
+            return Ok(());
+        }
+        let what = if of_self == Some(true) { "`&mut self`" } else { "a `&mut` argument" };
+        let message = format!(
+            "what is returned borrows from {what}, which no retry can lend twice: the next attempt \
+             needs it again; return an owned value, or write the loop with \
+             `attempts.again(error).await?`"
+        );
+        Err(Error::new_spanned(outcome, message))
+    }
+}
+
+/// Whether a type is a reference, with what lifetime, and whether it is `&mut`.
+fn reference(ty: &Type) -> (bool, Option<Lifetime>, bool) {
+    match ty {
+        Type::Reference(TypeReference { lifetime, mutability, .. }) => {
+            let named = lifetime.clone().filter(|lifetime| lifetime.ident != "_");
+            (true, named, mutability.is_some())
+        }
+        _ => (false, None, false),
+    }
+}
+
+/// The lifetimes in a type; `None` for one that is not named. Those of function types are their
+/// own affair.
+fn lifetimes(ty: &Type) -> Vec<Option<Lifetime>> {
+    struct Lifetimes(Vec<Option<Lifetime>>);
+    impl VisitMut for Lifetimes {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            let named = (lifetime.ident != "_").then(|| lifetime.clone());
+            self.0.push(named);
+        }
+        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+            if reference.lifetime.is_none() {
+                self.0.push(None);
+            }
+            visit_mut::visit_type_reference_mut(self, reference);
+        }
+        fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+        fn visit_parenthesized_generic_arguments_mut(
+            &mut self,
+            _: &mut ParenthesizedGenericArguments,
+        ) {
+        }
+    }
+    let mut lifetimes = Lifetimes(vec![]);
+    lifetimes.visit_type_mut(&mut ty.clone());
+    lifetimes.0
+}
+
+/// The output of a type that is a future by its looks.
+fn future_output(ty: &Type) -> Option<Type> {
+    match ty {
+        Type::ImplTrait(ty) => ty.bounds.iter().find_map(bound_output),
+        Type::TraitObject(ty) => ty.bounds.iter().find_map(bound_output),
+        Type::Paren(ty) => future_output(&ty.elem),
+        Type::Group(ty) => future_output(&ty.elem),
+        Type::Path(ty) => {
+            let last = ty.path.segments.last()?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            let mut types = arguments.args.iter().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            match last.ident.to_string().as_str() {
+                "Pin" | "Box" => future_output(types.next()?),
+                "BoxFuture" | "LocalBoxFuture" => types.next().cloned(),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn bound_output(bound: &TypeParamBound) -> Option<Type> {
+    let TypeParamBound::Trait(bound) = bound else { return None };
+    let last = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(output) if output.ident == "Output" => Some(output.ty.clone()),
+        _ => None,
+    })
+}
+
+/// The `async` block that a body ends in, on its own or boxed.
+pub(super) fn tail(body: &mut Block) -> Option<&mut ExprAsync> {
+    match body.stmts.last_mut()? {
+        Stmt::Expr(tail, None) => async_block(tail),
+        _ => None,
+    }
+}
+
+fn async_block(expression: &mut Expr) -> Option<&mut ExprAsync> {
+    match expression {
+        Expr::Async(block) => Some(block),
+        Expr::Paren(inner) => async_block(&mut inner.expr),
+        Expr::Group(inner) => async_block(&mut inner.expr),
+        Expr::MethodCall(call) if call.method == "boxed" || call.method == "boxed_local" => {
+            async_block(&mut call.receiver)
+        }
+        Expr::Call(call) if call.args.len() == 1 => {
+            let Expr::Path(function) = &*call.func else { return None };
+            let mut segments = function.path.segments.iter().rev();
+            let is_pin = segments.next().is_some_and(|last| last.ident == "pin")
+                && segments.next().is_some_and(|owner| owner.ident == "Box");
+            if is_pin { async_block(call.args.first_mut()?) } else { None }
+        }
+        _ => None,
+    }
+}
+
+fn infer(span: Span) -> syn::TypeInfer {
+    syn::TypeInfer { attrs: vec![], underscore_token: token::Underscore(span) }
+}
+
+/// The same type with `_` for every `impl Trait`, which can be written nowhere but in a signature.
+pub(super) fn without_impl_trait(mut ty: Type) -> Type {
+    struct Infer;
+    impl VisitMut for Infer {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            match ty {
+                Type::ImplTrait(opaque) => *ty = Type::Infer(infer(opaque.impl_token.span)),
+                _ => visit_mut::visit_type_mut(self, ty),
+            }
+        }
+    }
+    Infer.visit_type_mut(&mut ty);
+    ty
+}
+
+/// What the attempts make where the function returns a report: `Result<T, E>` for
+/// `Result<T, RetryError<E>>`.
+pub(super) fn without_report(declared: &Type) -> syn::Result<Type> {
+    let unreported = || {
+        let mut outcome = declared.clone();
+        let Type::Path(path) = &mut outcome else { return None };
+        let result = path.path.segments.last_mut().filter(|last| last.ident == "Result")?;
+        let PathArguments::AngleBracketed(results) = &mut result.arguments else { return None };
+        let [_, GenericArgument::Type(Type::Path(error))] =
+            &mut *results.args.iter_mut().collect::<Vec<_>>()
+        else {
+            return None;
+        };
+        let error_name = error.path.segments.last().filter(|last| last.ident == "RetryError")?;
+        let PathArguments::AngleBracketed(errors) = &error_name.arguments else { return None };
+        let [GenericArgument::Type(inner)] = &*errors.args.iter().cloned().collect::<Vec<_>>()
+        else {
+            return None;
+        };
+        *results.args.last_mut()? = GenericArgument::Type(inner.clone());
+        Some(outcome)
+    };
+    unreported().ok_or_else(|| {
+        let message = "with `report` the function returns `Result<T, RetryError<E>>`, written out, \
+                       where its body makes a `Result<T, E>`";
+        Error::new_spanned(declared, message)
+    })
+}

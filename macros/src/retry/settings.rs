@@ -1,0 +1,232 @@
+//! What stands in the parentheses of `#[retry(..)]`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, Ident, Lit, LitStr, Path, Token, parse_quote};
+
+use crate::suggest;
+
+/// The keys that are methods of the call site's builder, and take any expression.
+const SETTERS: [&str; 12] = [
+    "when",
+    "until",
+    "classify",
+    "classifier",
+    "on_attempt",
+    "on_retry",
+    "on_give_up",
+    "on_success",
+    "on_finish",
+    "hook",
+    "timer",
+    "seed",
+];
+
+/// The keys that need more than a method.
+const OTHERS: [&str; 3] = ["operation", "report", "crate"];
+
+/// Which policy is followed.
+pub(super) enum Policy {
+    /// The default one of the installed policies.
+    Default,
+    /// An installed policy.
+    Named(LitStr),
+    /// What an expression makes.
+    Value(Expr),
+}
+
+/// What stands in the parentheses.
+pub(super) struct Settings {
+    pub(super) policy: Policy,
+    /// Calls of the builder's methods, in the order they were written.
+    pub(super) setters: Vec<(Ident, Expr)>,
+    pub(super) operation: Option<LitStr>,
+    pub(super) report: Option<Span>,
+    /// Where the library is.
+    pub(super) library: Path,
+}
+
+impl Settings {
+    /// All that is evaluated where the function is called.
+    pub(super) fn expressions(&self) -> TokenStream {
+        let mut tokens = TokenStream::new();
+        if let Policy::Value(expression) = &self.policy {
+            expression.to_tokens(&mut tokens);
+        }
+        self.setters.iter().for_each(|(_, expression)| expression.to_tokens(&mut tokens));
+        tokens
+    }
+}
+
+/// Everything that is wrong, rather than the first thing.
+#[derive(Default)]
+struct Errors(Option<Error>);
+
+impl Errors {
+    fn add(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(all) => all.combine(error),
+            none => *none = Some(error),
+        }
+    }
+}
+
+impl Parse for Settings {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut settings = Settings {
+            policy: Policy::Default,
+            setters: vec![],
+            operation: None,
+            report: None,
+            library: parse_quote!(::persevere),
+        };
+        let mut errors = Errors::default();
+        let mut seen: Vec<String> = vec![];
+        let mut first = true;
+        while !input.is_empty() {
+            if is_key(input, first) {
+                let key = Ident::parse_any(input)?;
+                let name = key.unraw().to_string();
+                if seen.contains(&name) {
+                    let hint = if name == "hook" { ": give a tuple of them" } else { "" };
+                    errors.add(Error::new(key.span(), format!("`{name}` is given twice{hint}")));
+                }
+                settings.read(input, &key, &name, &mut errors)?;
+                seen.push(name);
+            } else {
+                let policy = input.parse()?;
+                if first {
+                    match named(policy) {
+                        Ok(policy) => settings.policy = policy,
+                        Err(error) => errors.add(error),
+                    }
+                } else {
+                    errors.add(Error::new_spanned(
+                        policy,
+                        "expected a key such as `when = ..`; the policy comes first, and there is one only",
+                    ));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+            first = false;
+        }
+        errors.0.map_or(Ok(settings), Err)
+    }
+}
+
+/// Whether what comes is a key, rather than a policy. Only what comes first can be a policy that
+/// is a mere name.
+fn is_key(input: ParseStream<'_>, first: bool) -> bool {
+    if !input.peek(Ident::peek_any) {
+        return false;
+    }
+    if input.peek2(Token![=]) && !input.peek2(Token![==]) && !input.peek2(Token![=>]) {
+        return true;
+    }
+    let fork = input.fork();
+    let Ok(key) = Ident::parse_any(&fork) else { return false };
+    let alone = fork.is_empty() || fork.peek(Token![,]);
+    alone && (!first || known().any(|known| key == known))
+}
+
+fn known() -> impl Iterator<Item = &'static str> {
+    SETTERS.into_iter().chain(OTHERS)
+}
+
+impl Settings {
+    /// Reads what follows `key`.
+    fn read(
+        &mut self,
+        input: ParseStream<'_>,
+        key: &Ident,
+        name: &str,
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
+        let has_value = input.peek(Token![=]);
+        if has_value {
+            input.parse::<Token![=]>()?;
+        }
+        match name {
+            "report" => {
+                if has_value {
+                    let value: Expr = input.parse()?;
+                    errors.add(Error::new_spanned(value, "`report` takes no value"));
+                }
+                self.report = Some(key.span());
+            }
+            "policy" => {
+                let span = if has_value { input.parse::<Expr>()?.span() } else { key.span() };
+                let message = "the policy comes first and has no key: `#[retry(POLICY, ..)]` or `#[retry(\"name\", ..)]`";
+                errors.add(Error::new(key.span().join(span).unwrap_or(key.span()), message));
+            }
+            _ if !known().any(|known| name == known) => {
+                if has_value {
+                    input.parse::<Expr>()?;
+                }
+                let known: Vec<_> = known().filter(|key| *key != "crate").collect();
+                errors.add(Error::new(key.span(), suggest::unknown(name, &known)));
+            }
+            _ if !has_value || input.is_empty() || input.peek(Token![,]) => {
+                let value = match name {
+                    "operation" => "\"a name\"",
+                    "crate" => "::path::to::persevere",
+                    "when" => "|error| ..",
+                    "until" => "|value| ..",
+                    "classify" => "|outcome, attempt| ..",
+                    "classifier" | "hook" | "timer" | "seed" => "..",
+                    _ => "|event| ..",
+                };
+                let message = format!("`{name}` needs a value: `{name} = {value}`");
+                errors.add(Error::new(key.span(), message));
+            }
+            "operation" => {
+                let value: Expr = input.parse()?;
+                match string(&value) {
+                    Some(operation) if operation.value().trim().is_empty() => {
+                        errors.add(Error::new_spanned(operation, "an operation needs a name"));
+                    }
+                    Some(operation) => self.operation = Some(operation),
+                    None => {
+                        let message = "`operation` is a string literal: `operation = \"a name\"`";
+                        errors.add(Error::new_spanned(value, message));
+                    }
+                }
+            }
+            "crate" => self.library = input.call(Path::parse_mod_style)?,
+            _ => self.setters.push((key.clone(), input.parse()?)),
+        }
+        Ok(())
+    }
+}
+
+/// The string that an expression is.
+fn string(expression: &Expr) -> Option<LitStr> {
+    match expression {
+        Expr::Lit(literal) if literal.attrs.is_empty() => match &literal.lit {
+            Lit::Str(string) => Some(string.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The policy that comes first.
+fn named(expression: Expr) -> syn::Result<Policy> {
+    match (string(&expression), expression) {
+        (Some(name), _) if name.value().trim().is_empty() => {
+            let message = "a policy needs a name; `#[retry]` alone follows the default policy";
+            Err(Error::new_spanned(name, message))
+        }
+        (Some(name), _) => Ok(Policy::Named(name)),
+        (None, Expr::Lit(literal)) => Err(Error::new_spanned(
+            literal,
+            "expected a policy: its name in quotes, or an expression such as `immediate().max_attempts(3)`",
+        )),
+        (None, expression) => Ok(Policy::Value(expression)),
+    }
+}

@@ -1,0 +1,145 @@
+//! `#[retry(..)]`, the decorator.
+
+/// Retries a function: each attempt runs its body.
+///
+/// ```
+/// use persevere::{immediate, retry};
+/// # use std::cell::Cell;
+///
+/// #[retry(immediate().max_attempts(3), when = |error: &String| error == "busy")]
+/// fn answer(calls: &Cell<u32>) -> Result<u32, String> {
+///     calls.set(calls.get() + 1);
+///     if calls.get() < 3 { Err("busy")? }
+///     Ok(42)
+/// }
+///
+/// let calls = Cell::new(0);
+/// assert_eq!((answer(&calls), calls.get()), (Ok(42), 3));
+/// ```
+///
+/// The function keeps its signature, its visibility, its documentation and its attributes; its
+/// future stays `Send` where it was. It may be `async` or not, free or a method, generic, in a
+/// trait or in its implementation, and return any [`Outcome`](crate::Outcome). `?` and `return` end
+/// the **attempt**, and what they return is what the policy is asked about.
+///
+/// # Which policy?
+///
+/// | written | follows |
+/// |---|---|
+/// | `#[retry]` | the default policy of the [installed](crate::policy) ones |
+/// | `#[retry("fast_retry")]` | the installed policy of that name |
+/// | `#[retry(POLICY)]`, `#[retry(self.policy)]` | `&POLICY`: what a path or a field names is borrowed |
+/// | `#[retry(exponential(secs(1)).max_attempts(5))]` | what any other expression makes, anew for each call |
+///
+/// A name that nobody has installed panics at the first call, which says what to install. In
+/// parentheses, `#[retry((POLICY))]`, a path is given by value. The expression may use the function's
+/// arguments:
+///
+/// ```
+/// use persevere::backoff::{Constant, MaxAttempts};
+/// use persevere::{Policy, immediate, retry};
+///
+/// struct Client { policy: Policy<MaxAttempts<Constant>> }
+/// impl Client {
+///     #[retry(self.policy)]
+///     fn get(&self, path: &str) -> Result<String, String> { Err(format!("no {path}")) }
+/// }
+///
+/// #[retry(immediate().max_attempts(limit))]
+/// fn limited(limit: u32, calls: &mut u32) -> Option<()> {
+///     *calls += 1;
+///     None
+/// }
+///
+/// let client = Client { policy: Policy::new(immediate().max_attempts(3)) };
+/// assert_eq!(client.get("/"), Err("no /".into()));
+/// let mut calls = 0;
+/// limited(7, &mut calls);
+/// assert_eq!(calls, 7);
+/// ```
+///
+/// # What else can be said?
+///
+/// Keys follow the policy, in any order, each once. An expression is a path or a closure, as the
+/// method of the same name takes it.
+///
+/// | key | value | default |
+/// |---|---|---|
+/// | `when` | which [errors](crate::Retry::when) are retried | what the policy says |
+/// | `until` | which [values](crate::Retry::until) are good | what the policy says |
+/// | `classify`, `classifier` | what an [outcome](crate::Retry::classify) means | what the policy says |
+/// | `on_attempt`, `on_retry`, `on_success`, `on_give_up`, `on_finish` | hears of an [event](crate::hook) | |
+/// | `hook` | a [`Hook`](crate::Hook), or a tuple of them | |
+/// | `operation` | a string literal: what events call the function | its path, `"crate::module::function"` |
+/// | `report` | none; the function returns [`Result<T, RetryError<E>>`](crate::RetryError), its body makes `Result<T, E>` | the outcome itself |
+/// | `timer`, `seed` | as [`timer`](crate::Retry::timer) and [`seed`](crate::Retry::seed) take it | the policy's |
+/// | `crate` | the path of this library, where it is not `::persevere` | |
+///
+/// ```
+/// use persevere::{RetryError, immediate, retry};
+///
+/// #[retry(immediate().max_attempts(3), report, operation = "parse")]
+/// fn parse(text: &str) -> Result<i32, RetryError<std::num::ParseIntError>> {
+///     text.parse()
+/// }
+///
+/// assert_eq!(parse("7").ok(), Some(7));
+/// assert_eq!(parse("x").unwrap_err().attempts(), 3);
+/// ```
+///
+/// # What happens to the arguments?
+///
+/// | argument | each attempt gets |
+/// |---|---|
+/// | `&T`, `&self` | the same reference |
+/// | `&mut T`, `&mut self`, `Pin<&mut T>` | it, borrowed again |
+/// | by value, `self` and `self: Arc<Self>` too | a clone; the last attempt that the limit allows, the value itself |
+/// | by value, and the policy or a key mentions it | a clone |
+/// | by value, and the body does not mention it | nothing: it lives until the function returns, as a guard should |
+///
+/// So three attempts make two clones, and so does a call that succeeds at the third of five make
+/// three. What is large goes by reference or in an `Arc`. What cannot be cloned is refused where its
+/// type is written.
+///
+/// # Async
+///
+/// An `async fn` waits with the policy's timer; a plain one blocks. A plain function whose body ends
+/// in `async move { .. }` or `Box::pin(async move { .. })` and whose type says what that makes
+/// (`impl Future<Output = ..>`, `Pin<Box<dyn Future<Output = ..>>>`, `BoxFuture<..>`) is retried in that
+/// block; what comes before it runs once, when the function is called. That is what `#[async_trait]`
+/// makes of methods, so both go together.
+///
+/// ```
+/// use persevere::time::VirtualClock;
+/// use persevere::{constant, retry};
+/// use std::time::Duration;
+///
+/// struct Store { clock: VirtualClock, calls: u32 }
+/// impl Store {
+///     #[retry(constant(Duration::from_secs(1)).max_attempts(5), timer = self.clock.clone())]
+///     async fn load(&mut self) -> Result<u32, &'static str> {
+///         self.calls += 1;
+///         if self.calls < 3 { Err("not yet") } else { Ok(self.calls) }
+///     }
+/// }
+///
+/// let clock = VirtualClock::new();
+/// let mut store = Store { clock: clock.clone(), calls: 0 };
+/// assert_eq!(clock.block_on(store.load()), Ok(3));
+/// assert_eq!(clock.slept().len(), 2);
+/// ```
+///
+/// # What it cannot do
+///
+/// - Return what borrows from `&mut self` or from another `&mut` argument: the next attempt needs it
+///   again. Return an owned value, or write the [loop](crate::Attempts::again).
+/// - A `const fn`, which cannot wait.
+/// - With `&mut self`, borrow the policy from `self` for the whole call: `#[retry(self.policy)]` is
+///   refused by the compiler; give `#[retry(self.policy.clone())]`.
+/// - See through a type alias: an argument is a reference, and a result a future, where that is
+///   written.
+///
+/// It is written with public parts only: a [`Loop`](crate::retry::Loop) around
+/// [attempts](crate::Attempts).
+#[doc(inline)]
+pub use persevere_macros::retry;
