@@ -80,7 +80,7 @@ impl<F> fmt::Debug for Consul<F> {
         f.debug_struct("Consul")
             .field("address", address)
             .field("key", key)
-            .field("token", &token.as_ref().map(|_| "(secret)"))
+            .field("token", &token.as_ref().map(|_| format_args!("..")))
             .field("datacenter", datacenter)
             .field("namespace", namespace)
             .field("profile", &self.document.profile)

@@ -3,6 +3,7 @@
 use std::format;
 use std::marker::PhantomData;
 
+use figment::error::Kind;
 use figment::providers::Format;
 use figment::value::{Dict, Map};
 use figment::{Error, Profile};
@@ -34,6 +35,12 @@ impl<F: Format> Document<F> {
             .map_err(|error| Error::from(format!("not UTF-8: {error}")))?;
         let mut data = F::string(text);
         data.profile.clone_from(&self.profile);
-        data.data()
+        data.data().map_err(|mut error| {
+            // toml ends its messages with a line of their own, and the source's name follows.
+            if let Kind::Message(message) = &mut error.kind {
+                message.truncate(message.trim_end().len());
+            }
+            error
+        })
     }
 }

@@ -300,3 +300,31 @@ fn watcher(
     }
     Ok(watcher)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// A format that nothing parses.
+    struct Never;
+    impl Format for Never {
+        type Error = serde::de::value::Error;
+        const NAME: &'static str = "no";
+        fn from_str<'de, T: serde::de::DeserializeOwned>(_: &'de str) -> Result<T, Self::Error> {
+            Err(serde::de::Error::custom("never"))
+        }
+    }
+
+    #[test]
+    fn dropping_the_stream_ends_its_thread() {
+        let stopped =
+            WatchedFile::<Never>::new("missing").poll_every(Duration::MAX).updates().has_stopped();
+        let begun = Instant::now();
+        while !stopped() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the thread goes on");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

@@ -62,6 +62,7 @@
 //!   up to ten seconds. Do it at start. The stream never blocks.
 //! - **Don't** put a secret into Consul's address; it is in every message. The token is in none.
 //! - **Don't** keep a stream that nobody polls: it costs a thread.
+#![allow(clippy::result_large_err)] // `Provider::data` gives figment's own error.
 
 #[cfg(feature = "consul")]
 mod consul;

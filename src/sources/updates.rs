@@ -241,3 +241,65 @@ impl Provider for Snapshot {
         self.data.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::vec::Vec;
+
+    use futures::executor::block_on;
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+
+    fn content(n: i64) -> Result<Map<Profile, Dict>, Error> {
+        Ok(Profile::Default.collect(Dict::from([("n".into(), n.into())])))
+    }
+
+    /// All that can be had at once.
+    fn items(updates: &mut Updates) -> Vec<Result<i64, String>> {
+        let ready = std::iter::from_fn(|| updates.next().now_or_never().flatten());
+        ready.map(|item| item.extract_inner("n").map_err(|error| std::format!("{error}"))).collect()
+    }
+
+    #[test]
+    fn who_falls_behind_finds_the_newest_content_and_what_went_wrong_since() {
+        let (steps, told) = mpsc::channel::<fn(&Feed)>();
+        let (done, taken) = mpsc::channel();
+        let mut updates = Updates::fed_by("test", Metadata::named("test"), move |feed| {
+            for step in told {
+                step(feed);
+                done.send(()).expect("the test goes on");
+            }
+        });
+        let mut after = |step: fn(&Feed)| {
+            steps.send(step).expect("the thread goes on");
+            taken.recv().expect("the thread goes on");
+            items(&mut updates)
+        };
+        assert_eq!(after(|feed| (1..4).for_each(|n| feed.publish(content(n)))), [Ok(3)]);
+        let after_content = after(|feed| {
+            feed.publish(content(4));
+            feed.problem("first");
+            feed.problem("second");
+        });
+        assert_eq!(after_content, [Ok(4), Err("second in test".into())]);
+        let well_again = after(|feed| {
+            feed.problem("third");
+            feed.publish(content(4));
+        });
+        assert_eq!(well_again, [Ok(4)]);
+        assert_eq!(after(|_| {}), []);
+    }
+
+    #[test]
+    fn the_stream_ends_with_its_thread_and_wakes_who_waits() {
+        let (go, wait) = mpsc::channel::<()>();
+        let mut updates = Updates::fed_by("test", Metadata::named("test"), move |_| {
+            let _ = wait.recv();
+        });
+        assert!(updates.next().now_or_never().is_none(), "it goes on");
+        drop(go);
+        assert!(block_on(updates.next()).is_none());
+    }
+}
