@@ -29,6 +29,8 @@
 //! yet a failed call. **Don't** block in a hook; it runs between attempts. **Don't** count on
 //! [`elapsed`](RetryFacts::elapsed) without a time limit or [`Timed`]: no clock is read for nothing.
 
+#[cfg(all(feature = "alloc", target_has_atomic = "64"))]
+pub mod breaker;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub mod budget;
 mod closures;
@@ -45,6 +47,8 @@ use core::time::Duration;
 
 use crate::{Attempt, Veto};
 
+#[cfg(all(feature = "alloc", target_has_atomic = "64"))]
+pub use self::breaker::CircuitBreaker;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use self::budget::Budget;
 pub use self::closures::{

@@ -1,0 +1,100 @@
+//! A breaker around anything, without a retry.
+
+use core::time::Duration;
+
+use super::{CircuitBreaker, Counts};
+use crate::time::from_nanos;
+use crate::{Interrupted, Veto};
+
+/// Leave to do one thing, from [`CircuitBreaker::try_acquire`]. Say how it went; one that is dropped
+/// without a word counts nothing, and gives its probe back.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped counts nothing"]
+pub struct Permit(CircuitBreaker);
+
+impl Permit {
+    /// It worked.
+    pub fn success(self) {
+        self.record(Counts::Success);
+    }
+
+    /// It did not work.
+    pub fn failure(self) {
+        self.record(Counts::Failure);
+    }
+
+    /// It counts this.
+    pub fn record(mut self, counts: Counts) {
+        self.0.record(counts);
+    }
+}
+
+/// The circuit is open, or half-open and all probes are taken.
+///
+/// It converts into [`Interrupted`], which is what error types of guarded calls know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the circuit is open{}", For(*.retry_after))]
+pub struct Refused {
+    retry_after: Option<Duration>,
+}
+
+impl Refused {
+    /// How long it will stay open, if that is known: not while probes run, nor when isolated.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl From<Refused> for Interrupted {
+    fn from(_: Refused) -> Self {
+        Interrupted::Vetoed(Veto::Circuit)
+    }
+}
+
+/// ` for another 30s`, or nothing.
+struct For(Option<Duration>);
+
+impl core::fmt::Display for For {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.map_or(Ok(()), |left| write!(f, " for another {left:?}"))
+    }
+}
+
+impl CircuitBreaker {
+    /// Asks for leave to do something that is no retry: a connection, a message, a health check.
+    ///
+    /// # Errors
+    /// If the circuit is open, or half-open and all its probes are taken.
+    ///
+    /// ```
+    /// use persevere::hook::{CircuitBreaker, breaker::Settings};
+    ///
+    /// let breaker = CircuitBreaker::new(Settings::consecutive(1));
+    /// match breaker.try_acquire() {
+    ///     Ok(permit) => permit.failure(),
+    ///     Err(refused) => unreachable!("{refused}"),
+    /// }
+    /// assert!(breaker.try_acquire().unwrap_err().retry_after().is_some());
+    /// ```
+    pub fn try_acquire(&self) -> Result<Permit, Refused> {
+        let mut breaker = self.clone();
+        match self.shared.acquire() {
+            Ok(ticket) => {
+                breaker.ticket = Some(ticket);
+                Ok(Permit(breaker))
+            }
+            Err(left) => Err(Refused { retry_after: left.map(from_nanos) }),
+        }
+    }
+
+    /// Answers for the ticket. It is still held if a backoff or a listener panics, and then goes
+    /// back when the call ends.
+    #[inline]
+    pub(super) fn record(&mut self, counts: Counts) {
+        if let Some(ticket) = self.ticket {
+            self.shared.record(ticket, counts);
+            self.ticket = None;
+        }
+    }
+}
