@@ -28,7 +28,7 @@ use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
 use persevere::{
     Attempt, Attempts, Backoff, Classifier, Decision, Engine, Hook, Interrupted, MayInterrupt, Own,
     Policy, Reason, RetryError, RetryExt, Verdict, Veto, constant, delays, exponential, from_fn,
-    immediate, linear,
+    immediate, linear, retry,
 };
 
 use support::Does::{After, Busy, Done, Fatal, Harmless, NotYet, Useless};
@@ -669,6 +669,45 @@ surfaces! {
                 Err(error) => attempts.again_blocking(error)?,
             }
         }
+    }
+
+    // The decorator, on functions that block and on those that do not.
+    Blocking fn decorated_function(policy: Any, stage) {
+        #[retry(policy)]
+        fn decorated<X>(policy: &TestPolicy<X>, stage: &Stage) -> Made
+        where
+            X: Ends,
+            Plain: Finish<Made, X, Output = Made>,
+        {
+            stage.attempt()
+        }
+        decorated(policy, stage)
+    }
+    Async fn decorated_async_function(policy: Any, stage) {
+        #[retry(policy)]
+        async fn decorated<X>(policy: Arc<TestPolicy<X>>, stage: Stage) -> Made
+        where
+            X: Ends,
+            Plain: Finish<Made, X, Output = Made>,
+        {
+            stage.attempt_async().await
+        }
+        decorated(Arc::new(policy), stage).await
+    }
+    Async fn decorated_method(policy: Own, stage) {
+        struct Caller(TestPolicy<Own>, Stage);
+        #[async_trait::async_trait]
+        trait Attempting {
+            async fn make(&mut self) -> Made;
+        }
+        #[async_trait::async_trait]
+        impl Attempting for Caller {
+            #[retry(self.0.clone())]
+            async fn make(&mut self) -> Made {
+                self.1.clone().attempt_async().await
+            }
+        }
+        Caller(policy, stage).make().await
     }
 
     // The loop, awaited.
