@@ -132,6 +132,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(feature = "std")]
+#[macro_use]
 extern crate std;
 
 mod attempt;
@@ -150,6 +151,13 @@ pub mod retry;
 #[cfg(any(feature = "watch", feature = "consul"))]
 pub mod sources;
 pub mod time;
+
+/// What the macros of this crate expand to, and nobody else names.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory;
+}
 
 pub use crate::attempt::Attempt;
 pub use crate::backoff::{

@@ -19,7 +19,30 @@
 //! `&STORE` rather than `STORE` where it is not `Copy`. **Don't** keep counters in a policy: give it a
 //! [hook](crate::Hook) that holds them by `Arc`.
 
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+pub mod config;
+#[cfg(feature = "live")]
+mod follow;
+#[cfg(feature = "config")]
+mod handle;
+#[cfg(feature = "macros")]
+mod in_use;
+#[cfg(feature = "config")]
+mod known;
+#[cfg(feature = "config")]
+mod named;
+#[cfg(feature = "config")]
+mod overrides;
+#[cfg(feature = "config")]
+mod policies;
+#[cfg(feature = "config")]
+mod section;
+#[cfg(feature = "config")]
+mod slot;
 mod source;
+#[cfg(feature = "config")]
+mod updates;
 
 use core::fmt;
 use core::future::Future;
@@ -39,6 +62,20 @@ use crate::retry::{
 use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
 use crate::{Attempt, Classifier, Interrupted, Outcome, Verdict};
 
+#[cfg(feature = "config")]
+pub use self::handle::{CachedHandle, PolicyHandle, Taken};
+#[cfg(all(feature = "config", feature = "macros"))]
+pub use self::in_use::NamesInUseError;
+#[cfg(feature = "macros")]
+pub use self::in_use::{PolicyInUse, policies_in_use};
+#[cfg(feature = "config")]
+pub use self::named::{InstallError, Named};
+#[cfg(feature = "config")]
+pub use self::policies::{Policies, PoliciesBuilder, PolicyError};
+#[cfg(feature = "config")]
+pub use self::slot::Snapshot;
+#[cfg(feature = "config")]
+pub use self::updates::{Update, UpdateEvent};
 pub use crate::retry::{Held, IntoPolicy, PolicyParts, Source};
 
 /// Everything about a retry but the operation: a backoff, a classifier, hooks, a timer. It is
@@ -115,6 +152,12 @@ impl<B: Finite, C, H, T> Policy<B, C, H, Own, T> {
 }
 
 impl<B, C, H, X, T> Policy<B, C, H, X, T> {
+    /// A policy of all its parts, whatever its calls may end with.
+    #[cfg(feature = "config")]
+    pub(crate) const fn assemble(backoff: B, classifier: C, hooks: H, timer: T) -> Self {
+        Policy { backoff, classifier, hooks, timer, seed: None, ends: PhantomData }
+    }
+
     /// The same policy with other parts.
     fn rebuild<C2, H2, X2, T2>(
         self,
@@ -564,23 +607,14 @@ impl<B: Backoff, C, H: Clone, X: Ends, T: Timer + Clone> Policy<B, C, H, X, T> {
     /// }));
     /// assert_eq!((outcome, tried), (Ok(()), vec![1, 2, 3]));
     /// ```
-    pub async fn run<O>(&self, mut operation: impl AsyncFnMut(Attempt) -> O) -> O
+    pub async fn run<O>(&self, operation: impl AsyncFnMut(Attempt) -> O) -> O
     where
         O: Outcome,
         C: Classifier<O>,
         H: Hook<O>,
         Plain: Finish<O, X, Output = O>,
     {
-        let (mut attempts, mut attempt) = match Attempts::begin(self) {
-            Ok(begun) => begun,
-            Err((interruption, facts)) => return Plain.interrupted(interruption, facts),
-        };
-        loop {
-            if let Break(outcome) = attempts.attempt(operation(attempt)).await {
-                return outcome;
-            }
-            attempt = attempts.current();
-        }
+        run(self, operation).await
     }
 
     /// Runs an asynchronous operation on a state that is handed from attempt to attempt, and comes
@@ -601,8 +635,8 @@ impl<B: Backoff, C, H: Clone, X: Ends, T: Timer + Clone> Policy<B, C, H, X, T> {
     /// ```
     pub async fn run_with<St, Fut, O>(
         &self,
-        mut state: St,
-        mut operation: impl FnMut(St, Attempt) -> Fut,
+        state: St,
+        operation: impl FnMut(St, Attempt) -> Fut,
     ) -> (St, O)
     where
         Fut: Future<Output = (St, O)>,
@@ -611,26 +645,60 @@ impl<B: Backoff, C, H: Clone, X: Ends, T: Timer + Clone> Policy<B, C, H, X, T> {
         H: Hook<O>,
         Plain: Finish<O, X, Output = O>,
     {
-        let (mut attempts, mut attempt) = match Attempts::begin(self) {
-            Ok(begun) => begun,
-            Err((interruption, facts)) => return (state, Plain.interrupted(interruption, facts)),
-        };
-        loop {
-            let mut kept = None;
-            let future = operation(state, attempt);
-            let outcome = attempts.attempt(async {
-                let (state, outcome) = future.await;
-                kept = Some(state);
-                outcome
-            });
-            let flow = outcome.await;
-            match (flow, kept) {
-                (Break(outcome), Some(state)) => return (state, outcome),
-                (_, Some(next)) => state = next,
-                (_, None) => unreachable!("an attempt that was decided on has ended"),
-            }
-            attempt = attempts.current();
+        run_with(self, state, operation).await
+    }
+}
+
+/// See [`Policy::run`].
+async fn run<P, O>(policy: P, mut operation: impl AsyncFnMut(Attempt) -> O) -> O
+where
+    P: IntoPolicy<Source: Source<Classifier: Classifier<O>>, Hooks: Hook<O>, Timer: Timer>,
+    O: Outcome,
+    Plain: Finish<O, P::Ends, Output = O>,
+{
+    let (mut attempts, mut attempt) = match Attempts::begin(policy) {
+        Ok(begun) => begun,
+        Err((interruption, facts)) => return Plain.interrupted(interruption, facts),
+    };
+    loop {
+        if let Break(outcome) = attempts.attempt(operation(attempt)).await {
+            return outcome;
         }
+        attempt = attempts.current();
+    }
+}
+
+/// See [`Policy::run_with`].
+async fn run_with<P, St, Fut, O>(
+    policy: P,
+    mut state: St,
+    mut operation: impl FnMut(St, Attempt) -> Fut,
+) -> (St, O)
+where
+    P: IntoPolicy<Source: Source<Classifier: Classifier<O>>, Hooks: Hook<O>, Timer: Timer>,
+    Fut: Future<Output = (St, O)>,
+    O: Outcome,
+    Plain: Finish<O, P::Ends, Output = O>,
+{
+    let (mut attempts, mut attempt) = match Attempts::begin(policy) {
+        Ok(begun) => begun,
+        Err((interruption, facts)) => return (state, Plain.interrupted(interruption, facts)),
+    };
+    loop {
+        let mut kept = None;
+        let future = operation(state, attempt);
+        let outcome = attempts.attempt(async {
+            let (state, outcome) = future.await;
+            kept = Some(state);
+            outcome
+        });
+        let flow = outcome.await;
+        match (flow, kept) {
+            (Break(outcome), Some(state)) => return (state, outcome),
+            (_, Some(next)) => state = next,
+            (_, None) => unreachable!("an attempt that was decided on has ended"),
+        }
+        attempt = attempts.current();
     }
 }
 

@@ -1,0 +1,77 @@
+//! The policies that decorated functions name, wherever in the program they are.
+
+use super::policies::{Policies, PolicyError};
+#[cfg(feature = "config")]
+use std::prelude::v1::*;
+
+/// A policy that a function names; see [`policies_in_use`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct PolicyInUse {
+    /// The name of the policy.
+    pub name: &'static str,
+    /// What is retried by it: the path of the function, unless it says otherwise.
+    pub operation: &'static str,
+}
+
+impl PolicyInUse {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(name: &'static str, operation: &'static str) -> Self {
+        PolicyInUse { name, operation }
+    }
+}
+
+inventory::collect!(PolicyInUse);
+
+/// All names of policies that the program uses, in alphabetical order: those of `#[retry("name")]`,
+/// whether called yet or not, and those that [`policy_in_use!`](crate::policy_in_use) adds. The
+/// [`inventory`](https://docs.rs/inventory) crate collects them before `main` begins.
+///
+/// ```
+/// use persevere::policy::policies_in_use;
+///
+/// persevere::policy_in_use! { name: "fast_retry", operation: "load" }
+/// assert!(policies_in_use().iter().any(|used| (used.name, used.operation) == ("fast_retry", "load")));
+/// ```
+#[must_use]
+pub fn policies_in_use() -> Vec<PolicyInUse> {
+    let mut all: Vec<_> = inventory::iter::<PolicyInUse>().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Says that the program uses a policy by name, so that
+/// [`policies_in_use`](crate::policy::policies_in_use) lists it. `#[retry("name")]` does so by
+/// itself; this is for names that your own code looks up.
+///
+/// ```
+/// persevere::policy_in_use! { name: "nightly", operation: "backup" }
+/// assert!(persevere::policy::policies_in_use().iter().any(|used| used.name == "nightly"));
+/// ```
+#[macro_export]
+macro_rules! policy_in_use {
+    (name: $name:expr, operation: $operation:expr $(,)?) => {
+        $crate::__private::inventory::submit! {
+            $crate::policy::PolicyInUse::new($name, $operation)
+        }
+    };
+}
+
+/// Names that the program uses and its policies do not serve.
+#[cfg(feature = "config")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct NamesInUseError(Vec<String>);
+
+/// See [`Policies::check_names_in_use`].
+#[cfg(feature = "config")]
+pub(super) fn check(policies: &Policies) -> Result<(), NamesInUseError> {
+    let refusal = |used: PolicyInUse| {
+        let error: PolicyError = policies.get(used.name).err()?;
+        Some(format!("`{}` is retried by the policy `{}`, but {error}", used.operation, used.name))
+    };
+    let refusals: Vec<_> = policies_in_use().into_iter().filter_map(refusal).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(NamesInUseError(refusals)) }
+}

@@ -1,0 +1,59 @@
+//! The error kinds that a configuration may name: those of the announced error types.
+
+use super::config::{PolicyConfig, Problem, ProblemKind, listed, nearest};
+use crate::classify::{Kinded, NamedKinds};
+use std::prelude::v1::*;
+
+/// What is known of the kinds of one error type.
+#[derive(Clone, Copy, Debug)]
+struct KindsOf {
+    knows: fn(&str) -> bool,
+    each: fn(&mut dyn FnMut(&'static str)),
+}
+
+/// The kinds of several error types. Without a type, nothing is known and every name passes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    types: Vec<KindsOf>,
+}
+
+impl Known {
+    /// Adds the kinds of `E`.
+    pub(super) fn announce<E: Kinded>(&mut self) {
+        self.types.push(KindsOf { knows: E::knows, each: |visit| E::each_kind(visit) });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+
+    /// These and those.
+    pub(super) fn and(&self, other: &Known) -> Known {
+        Known { types: self.types.iter().chain(&other.types).copied().collect() }
+    }
+
+    /// The names in a policy that no type knows.
+    pub(super) fn problems(&self, policy: &PolicyConfig) -> Vec<Problem> {
+        let kinds = NamedKinds::new(policy.exceptions.iter().flatten());
+        let knows = |name: &str| self.types.iter().any(|kinds| (kinds.knows)(name));
+        let unknown = kinds.names().unwrap_or_default().iter().filter(|name| !knows(name));
+        if self.types.is_empty() {
+            return Vec::new();
+        }
+        let mut names = vec!["any"];
+        for kinds in &self.types {
+            (kinds.each)(&mut |name| {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            });
+        }
+        let problem = |name: &String| {
+            let expected = format!("only kinds that are known: {}", listed(names.iter().copied()));
+            Problem::new(ProblemKind::UnknownKind, "exceptions", expected)
+                .found(format!("{name:?}, among others"))
+                .near(nearest(name, names.iter().copied()))
+        };
+        unknown.map(problem).collect()
+    }
+}

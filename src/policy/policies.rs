@@ -1,0 +1,533 @@
+//! [`Policies`]: named policies, from any figment, and their updates.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::prelude::v1::*;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use figment::Figment;
+
+use super::config::{ConfigError, Problem, listed, nearest};
+use super::handle::PolicyHandle;
+use super::known::Known;
+use super::overrides::Overrides;
+use super::section::{DEFAULT_POLICY, Section, Terms};
+use super::slot::Slot;
+use super::updates::{Listener, Update, UpdateEvent};
+use crate::MayInterrupt;
+use crate::classify::Kinded;
+use crate::time::Clock;
+
+/// Named policies: loaded from a figment, handed out by name, and followed while the program runs.
+///
+/// A figment is layered: a settings file, environment variables, Consul, with profiles. The section
+/// lies at a path inside it; [`config`](super::config) says what it may hold, with the table of
+/// defaults.
+///
+/// ```
+/// use figment::{Figment, providers::{Env, Format, Toml}};
+/// use persevere::{RetryExt, policy::Policies};
+///
+/// let settings = r#"
+///     [default.resilience.retry.default_policy]
+///     attempts = 3
+///     wait_min_seconds = 0.001
+///
+///     [default.resilience.retry.policies.fast_retry]
+///     attempts = 5
+/// "#;
+/// let figment = Figment::from(Toml::string(settings).nested())
+///     .merge(Env::prefixed("APP_").split("__"));
+/// let policies = Policies::load(&figment, "resilience.retry")?;
+/// assert_eq!(policies.names(), ["default_policy", "fast_retry"]);
+///
+/// let fast = policies.get("fast_retry")?;
+/// let error = (|| Err::<(), _>(std::io::Error::other("busy")))
+///     .retry_with(&fast)
+///     .report()
+///     .call()
+///     .unwrap_err();
+/// assert_eq!(error.attempts(), 5);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Updates
+///
+/// [`reload`](Policies::reload) and [`follow`](Policies::follow) bring new settings to all handles,
+/// also to those that were handed out before. A call takes one immutable form of its policy when it
+/// begins and keeps it to its end. An update is taken as a whole or refused as a whole: if anything
+/// in it is wrong, the last good one stays in force, and the refusal is
+/// [told](PoliciesBuilder::on_update) and [kept](Policies::last_error). A policy that disappears
+/// keeps its last good form for the handles that hold it, and the update
+/// [says so](Update::removed). Budgets and breakers keep their state over updates that do not change
+/// their settings.
+///
+/// # Two kinds of handles
+///
+/// `attempt_timeout` and `breaker` may end a call that has no outcome of its own. A plain handle,
+/// from [`get`](Policies::get), serves every outcome, so it is refused for such a policy, and once
+/// it was handed out, so is every update that would make it one. A handle from
+/// [`get_interrupting`](Policies::get_interrupting) takes both, and asks `From<Interrupted>` of the
+/// error type, or `.report()` of the call.
+///
+/// | default | |
+/// |---|---|
+/// | error kinds | not checked until a type is [announced](PoliciesBuilder::kinds_of) or [checked](PolicyHandle::check_kinds) |
+/// | revision | 1; each update that changes something adds one |
+///
+/// **Do** announce the error types of your program, so that a misspelt kind is refused when it is
+/// loaded and not noticed when it is needed. **Do** take handles once, where the program starts, and
+/// keep them; a name that is not there is then found at once. **Don't** read settings one by one in
+/// your code: a call would see half an update.
+#[derive(Clone)]
+pub struct Policies {
+    shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    path: String,
+    terms: Terms,
+    listeners: Vec<Listener>,
+    state: Mutex<State>,
+}
+
+struct State {
+    revision: u64,
+    section: Arc<Section>,
+    /// The places of the policies that were asked for.
+    slots: BTreeMap<String, Arc<Slot>>,
+    /// Those that handles with settings of their own have.
+    derived: Vec<Weak<Slot>>,
+    refused: u64,
+    last_error: Option<Arc<ConfigError>>,
+}
+
+/// What [`Policies`] are told before they are loaded. Made by [`Policies::builder`].
+#[must_use = "nothing is loaded until `.load(..)`"]
+#[derive(Default)]
+pub struct PoliciesBuilder {
+    terms: Terms,
+    listeners: Vec<Listener>,
+}
+
+impl PoliciesBuilder {
+    /// Announces an error type: from now on, `exceptions` may only name kinds that one of the
+    /// announced types knows, at load and at every reload.
+    ///
+    /// ```
+    /// use figment::{Figment, providers::{Format, Toml}};
+    /// use persevere::policy::Policies;
+    ///
+    /// let figment = Figment::from(Toml::string("[default_policy]\nexceptions = ['TimdOut']"));
+    /// let error = Policies::builder().kinds_of::<std::io::Error>().load(&figment, "").unwrap_err();
+    /// assert_eq!(error.problems()[0].nearest(), Some("TimedOut"));
+    /// ```
+    pub fn kinds_of<E: Kinded>(mut self) -> Self {
+        self.terms.known.announce::<E>();
+        self
+    }
+
+    /// Calls `listener` after every update, taken or refused. Several are called in the order in
+    /// which they were added; one that panics does not keep the others from being called.
+    ///
+    /// ```
+    /// use figment::{Figment, providers::{Format, Toml}};
+    /// use persevere::policy::{Policies, UpdateEvent};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let log = Arc::new(Mutex::new(vec![]));
+    /// let said = log.clone();
+    /// let policies = Policies::builder()
+    ///     .on_update(move |event: &UpdateEvent<'_>| said.lock().unwrap().push(event.to_string()))
+    ///     .load(&Figment::from(Toml::string("[default_policy]")), "")?;
+    /// let _ = policies.reload(&Figment::from(Toml::string("default_policy.attempts = 4")));
+    /// let _ = policies.reload(&Figment::from(Toml::string("default_policy.attempts = 0")));
+    /// assert_eq!(*log.lock().unwrap(), [
+    ///     "revision 2 of the retry policies: changed `default_policy`",
+    ///     "an update of the retry policies was refused, revision 2 stays in force: \
+    ///      the retry policies are not valid: `default_policy.attempts` is 0, \
+    ///      expected a whole number of at least 1 (TOML source string, profile `default`)",
+    /// ]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_update(
+        mut self,
+        listener: impl Fn(&UpdateEvent<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// Lets the budgets and breakers of the settings tell the time by `clock` instead of the
+    /// [`DefaultTimer`](crate::DefaultTimer): in tests, the virtual one that
+    /// [`PolicyHandle::timer`] is given too.
+    ///
+    /// ```
+    /// use figment::{Figment, providers::{Format, Toml}};
+    /// use persevere::{policy::Policies, time::VirtualClock};
+    /// use std::time::Duration;
+    ///
+    /// let settings = "default_policy = { attempts = 1, breaker = { failures = 1 } }";
+    /// let clock = VirtualClock::new();
+    /// let policies = Policies::builder()
+    ///     .clock(clock.clone())
+    ///     .load(&Figment::from(Toml::string(settings)), "")?;
+    /// let policy = policies.get_interrupting("default_policy")?;
+    /// let mut attempts = policy.try_start::<Option<()>>()?;
+    /// assert!(attempts.check_blocking(None).is_break());
+    /// assert!(policy.try_start::<Option<()>>().is_err());
+    /// clock.advance(Duration::from_secs(30));
+    /// assert!(policy.try_start::<Option<()>>().is_ok());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clock<T: Clock + Send + Sync + 'static>(mut self, clock: T) -> Self {
+        self.terms.clock = Some(Arc::new(Untimed(clock)));
+        self
+    }
+
+    /// Loads the section at `path` inside `figment`: keys separated by dots, or nothing for the root.
+    ///
+    /// # Errors
+    /// All that is wrong with it. That it is not there is an error too; an empty table will do.
+    pub fn load(self, figment: &Figment, path: &str) -> Result<Policies, ConfigError> {
+        let section = Section::read(figment, path, &self.terms).map_err(ConfigError::new)?;
+        let state = State {
+            revision: 1,
+            section: Arc::new(section),
+            slots: BTreeMap::new(),
+            derived: Vec::new(),
+            refused: 0,
+            last_error: None,
+        };
+        let PoliciesBuilder { terms, listeners } = self;
+        let (path, state) = (path.to_owned(), Mutex::new(state));
+        Ok(Policies { shared: Arc::new(Shared { path, terms, listeners, state }) })
+    }
+}
+
+/// A timer that is asked for the time only.
+struct Untimed<T>(T);
+
+impl<T: Clock> Clock for Untimed<T> {
+    type Sleep = ();
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+}
+
+impl Policies {
+    /// Loads the section at `path` inside `figment`: keys separated by dots, or nothing for the root.
+    ///
+    /// # Errors
+    /// All that is wrong with it. That it is not there is an error too; an empty table will do.
+    pub fn load(figment: &Figment, path: &str) -> Result<Self, ConfigError> {
+        Self::builder().load(figment, path)
+    }
+
+    /// Announces error types and listeners before anything is loaded.
+    pub fn builder() -> PoliciesBuilder {
+        PoliciesBuilder::default()
+    }
+
+    /// The names of all policies of the current revision, the default one first.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.state().section.names().map(str::to_owned).collect()
+    }
+
+    /// A plain handle of the policy called `name`, for any outcome. `"default_policy"` is the
+    /// default one.
+    ///
+    /// # Errors
+    /// There is no such policy, or it may end a call without an outcome; see
+    /// [`get_interrupting`](Policies::get_interrupting).
+    ///
+    /// ```
+    /// use figment::{Figment, providers::{Format, Toml}};
+    /// use persevere::policy::Policies;
+    ///
+    /// let figment = Figment::from(Toml::string("policies.fast_retry.attempts = 5"));
+    /// let policies = Policies::load(&figment, "")?;
+    /// assert_eq!(
+    ///     policies.get("fast_rety").unwrap_err().to_string(),
+    ///     "there is no retry policy `fast_rety`: did you mean `fast_retry`? \
+    ///      There are `default_policy`, `fast_retry`",
+    /// );
+    /// # Ok::<_, persevere::policy::config::ConfigError>(())
+    /// ```
+    pub fn get(&self, name: &str) -> Result<PolicyHandle, PolicyError> {
+        let mut state = self.state();
+        let slot = state.slot(name)?;
+        let section = &state.section;
+        let interrupting: Vec<_> = match slot.overrides.plan(section, name) {
+            Ok(plan) => plan.interrupting().map(|problem| section.locate(name, problem)).collect(),
+            Err(_) => Vec::new(),
+        };
+        if !interrupting.is_empty() {
+            return Err(PolicyError::Refused(ConfigError::new(interrupting)));
+        }
+        slot.set_plain();
+        Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
+    }
+
+    /// A handle of the policy called `name`, whose calls may end without an outcome.
+    ///
+    /// # Errors
+    /// There is no such policy.
+    ///
+    /// ```
+    /// use figment::{Figment, providers::{Format, Toml}};
+    /// use persevere::policy::{Policies, PolicyError};
+    ///
+    /// let figment = Figment::from(Toml::string("policies.slow.attempt_timeout = '5s'"));
+    /// let policies = Policies::load(&figment, "")?;
+    /// assert!(policies.get_interrupting("slow").is_ok());
+    /// assert!(matches!(policies.get("slow"), Err(PolicyError::Refused(_))));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_interrupting(&self, name: &str) -> Result<PolicyHandle<MayInterrupt>, PolicyError> {
+        let slot = self.state().slot(name)?;
+        Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
+    }
+
+    /// A plain handle of the default policy.
+    ///
+    /// # Errors
+    /// It may end a call without an outcome; see [`get_interrupting`](Policies::get_interrupting).
+    pub fn default_policy(&self) -> Result<PolicyHandle, PolicyError> {
+        self.get(DEFAULT_POLICY)
+    }
+
+    /// How often the settings changed, and one: 1 for those that were loaded first.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.state().revision
+    }
+
+    /// How many updates were refused.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.state().refused
+    }
+
+    /// Why the last update was refused; `None` if it was taken.
+    #[must_use]
+    pub fn last_error(&self) -> Option<Arc<ConfigError>> {
+        self.state().last_error.clone()
+    }
+
+    /// Takes the settings of `figment` for all handles, or refuses all of them.
+    ///
+    /// # Errors
+    /// All that is wrong with the update. The last good settings stay in force.
+    ///
+    /// ```
+    /// use figment::{Figment, providers::{Format, Toml}};
+    /// use persevere::policy::Policies;
+    ///
+    /// let toml = |text: &str| Figment::from(Toml::string(text));
+    /// let policies = Policies::load(&toml("default_policy.attempts = 3"), "")?;
+    /// let handle = policies.default_policy()?;
+    /// let update = policies.reload(&toml("default_policy.attempts = 4"))?;
+    /// assert_eq!((update.revision(), update.changed()), (2, &["default_policy".to_owned()][..]));
+    ///
+    /// assert!(policies.reload(&toml("default_policy.attempts = -4")).is_err());
+    /// assert!(policies.last_error().is_some());
+    /// assert_eq!((policies.revision(), handle.revision()), (2, 2));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reload(&self, figment: &Figment) -> Result<Update, ConfigError> {
+        let Shared { path, terms, .. } = &*self.shared;
+        let read = Section::read(figment, path, terms);
+        let result = self.state().take(read, &terms.known);
+        match &result {
+            Ok(update) if update.is_unchanged() => {}
+            Ok(update) => self.tell(&UpdateEvent::Applied(update)),
+            Err((revision, error)) => {
+                self.tell(&UpdateEvent::Refused { revision: *revision, error });
+            }
+        }
+        result.map_err(|(_, error)| Arc::unwrap_or_clone(error))
+    }
+
+    fn tell(&self, event: &UpdateEvent<'_>) {
+        event.publish();
+        for listener in &self.shared.listeners {
+            // What a listener does is not the business of who brought the update.
+            let call = std::panic::AssertUnwindSafe(|| listener(event));
+            let _ = std::panic::catch_unwind(call);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place beside `base` with settings of its own, which follows updates as that does.
+    pub(super) fn derive(&self, base: &Slot, overrides: Overrides) -> Option<Arc<Slot>> {
+        let mut state = self.state();
+        let (section, revision) = (state.section.clone(), state.revision);
+        section.policy(&base.name)?;
+        let slot = Slot::new(&base.name, overrides, &section, revision, Some(base)).ok()?;
+        let slot = Arc::new(slot);
+        state.derived.retain(|derived| derived.strong_count() > 0);
+        state.derived.push(Arc::downgrade(&slot));
+        Some(slot)
+    }
+
+    /// Checks a policy for more error types, from now on at every update.
+    pub(super) fn check(&self, slot: &Slot, more: &Known) -> Result<(), ConfigError> {
+        let state = self.state();
+        let checked = slot.checked().and(more);
+        let policy = state.section.policy(&slot.name).unwrap_or_default();
+        let problems = self.terms.known.and(&checked).problems(&policy);
+        if problems.is_empty() {
+            slot.set_checked(checked);
+            return Ok(());
+        }
+        let locate = |problem| state.section.locate(&slot.name, problem);
+        Err(ConfigError::new(problems.into_iter().map(locate).collect()))
+    }
+}
+
+impl State {
+    /// The place of a policy, made when it is first asked for.
+    fn slot(&mut self, name: &str) -> Result<Arc<Slot>, PolicyError> {
+        if self.section.policy(name).is_none() {
+            return Err(PolicyError::unknown(name, &self.section));
+        }
+        if let Some(slot) = self.slots.get(name) {
+            return Ok(slot.clone());
+        }
+        let slot = Slot::new(name, Overrides::default(), &self.section, self.revision, None);
+        let slot =
+            Arc::new(slot.map_err(|problems| PolicyError::Refused(ConfigError::new(problems)))?);
+        self.slots.insert(name.to_owned(), slot.clone());
+        Ok(slot)
+    }
+
+    /// Takes a section in place of the current one, if it is good for every handle.
+    fn take(
+        &mut self,
+        read: Result<Section, Vec<Problem>>,
+        known: &Known,
+    ) -> Result<Update, (u64, Arc<ConfigError>)> {
+        let staged = read.and_then(|section| {
+            let stage = self.stage(&section, known)?;
+            Ok((section, stage))
+        });
+        let (section, stage) = match staged {
+            Ok(staged) => staged,
+            Err(problems) => {
+                let error = Arc::new(ConfigError::new(problems));
+                self.refused += 1;
+                self.last_error = Some(error.clone());
+                return Err((self.revision, error));
+            }
+        };
+        self.last_error = None;
+        let update = Update::between(&self.section, &section, self.revision);
+        if !update.is_unchanged() {
+            for (slot, snapshot) in stage {
+                slot.current.store(Arc::new(snapshot));
+            }
+            self.section = Arc::new(section);
+            self.revision = update.revision();
+        }
+        Ok(update)
+    }
+
+    /// The next form of every policy that anybody holds, or all that is wrong.
+    #[allow(clippy::type_complexity, reason = "each place with what goes there")]
+    fn stage(
+        &self,
+        section: &Section,
+        known: &Known,
+    ) -> Result<Vec<(Arc<Slot>, super::slot::Snapshot)>, Vec<Problem>> {
+        let (mut stage, mut problems) = (Vec::new(), Vec::new());
+        let revision = self.revision + 1;
+        let derived = self.derived.iter().filter_map(Weak::upgrade);
+        // The places that were asked for by name come first: what is derived of them shares their
+        // budgets and breakers.
+        for slot in self.slots.values().cloned().chain(derived) {
+            let base = stage.iter().find(|(base, _): &&(Arc<Slot>, _)| base.name == slot.name);
+            let next = slot.next(section, known, revision, base.map(|(_, snapshot)| snapshot));
+            match next {
+                Some(Ok(snapshot)) => stage.push((slot, snapshot)),
+                Some(Err(found)) => {
+                    for problem in found {
+                        if !problems.contains(&problem) {
+                            problems.push(problem);
+                        }
+                    }
+                }
+                None => {}
+            }
+        }
+        if problems.is_empty() { Ok(stage) } else { Err(problems) }
+    }
+}
+
+/// Why there is no handle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// There is no policy of that name.
+    #[error("there is no retry policy `{name}`{} There are {}", Nearest(.nearest), listed(.known.iter().map(String::as_str)))]
+    #[non_exhaustive]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+        /// The known name that is most like it, if one is.
+        nearest: Option<String>,
+    },
+    /// The policy may end a call without an outcome, which a plain handle refuses.
+    #[error("{0}")]
+    Refused(ConfigError),
+}
+
+impl PolicyError {
+    fn unknown(name: &str, section: &Section) -> Self {
+        let known = section.names().map(str::to_owned).collect();
+        PolicyError::Unknown {
+            name: name.to_owned(),
+            known,
+            nearest: nearest(name, section.names()),
+        }
+    }
+}
+
+struct Nearest<'a>(&'a Option<String>);
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(nearest) => write!(f, ": did you mean `{nearest}`?"),
+            None => f.write_str("."),
+        }
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies")
+            .field("revision", &self.revision())
+            .field("names", &self.names())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PoliciesBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoliciesBuilder").finish_non_exhaustive()
+    }
+}
