@@ -22,10 +22,12 @@ impl Seen {
     }
 }
 
-/// Whether `number`, of so many bits, comes after `other` rather than before.
-const fn is_after(number: u32, other: u32, bits: u32) -> bool {
-    let ahead = number.wrapping_sub(other) << (32 - bits);
-    0 < ahead && ahead < 1 << 31
+/// Whether `number`, of so many bits, was written by somebody who is up to `most` ahead of who looks
+/// for `other`: a thread that was held up. What seems further ahead is old, from before the numbers
+/// started over.
+const fn is_ahead(number: u32, other: u32, bits: u32, most: u32) -> bool {
+    let ahead = number.wrapping_sub(other) & ((1 << bits) - 1);
+    0 < ahead && ahead <= most
 }
 
 /// A ring of the last outcomes. Each is a word, with the generation it belongs to and, in its last
@@ -56,7 +58,7 @@ impl Ring {
         let outcome = generation << 2 | PRESENT | u32::from(failed);
         // Who comes late leaves what a later generation wrote.
         let replaced = self.outcomes[place as usize].fetch_update(AcqRel, Acquire, |old| {
-            (!is_after(old >> 2, generation, GENERATION)).then_some(outcome)
+            (!is_ahead(old >> 2, generation, GENERATION, 1 << 16)).then_some(outcome)
         });
         let Ok(old) = replaced else {
             return Seen::default();
@@ -65,7 +67,7 @@ impl Ring {
         let calls = u16::from(old & PRESENT == 0);
         let failures = u16::from(failed).wrapping_sub(u16::from(old & FAILED != 0));
         let added = |(of, seen): (u32, [u16; 2])| {
-            if is_after(of, generation, GENERATION) {
+            if is_ahead(of, generation, GENERATION, 1 << 16) {
                 return None;
             }
             let [all, bad] = if of == generation { seen } else { [0, 0] };
@@ -136,7 +138,7 @@ impl Slots {
             let (of, [calls, failures]) = unpack(word);
             let [calls, failures] = match of {
                 _ if of == tag => [calls, failures],
-                _ if of >> 26 == tag >> 26 && is_after(of, tag, 26) => return None,
+                _ if of >> 26 == tag >> 26 && is_ahead(of, tag, 26, 2) => return None,
                 _ => [0, 0],
             };
             // Where there is no room for more, half of it is the same rate.

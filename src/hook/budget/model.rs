@@ -24,7 +24,6 @@ pub enum Model {
     Threshold(Threshold),
     /// Retries are a share of the calls of the last seconds.
     #[cfg(target_has_atomic = "64")]
-    #[cfg_attr(docsrs, doc(cfg(all())))]
     Ratio(Ratio),
 }
 

@@ -23,7 +23,8 @@ const ROUND: u32 = NET_BITS + 1;
 /// that an exchange in it fails; older slots can then only gain, by refunds. So whoever adds up the
 /// slots and then succeeds with the exchange acted on a balance that was there.
 ///
-/// Epochs are told apart for 2³² of them: 8 years with the shortest slots.
+/// Slots tell 2³² epochs apart: only what is left from exactly 8 years ago, or more where slots are
+/// longer, would be taken for new.
 #[derive(Debug)]
 pub(super) struct Window {
     slots: [AtomicU64; SLOTS as usize],
@@ -33,28 +34,18 @@ pub(super) struct Window {
     reserve: i64,
 }
 
-/// How the epoch in a slot relates to the one that is looked for.
-enum Found {
-    Older,
-    Same { net: i64, sealed: bool },
-    Newer,
-}
-
 const fn pack(epoch: u64, net: i64, sealed: bool) -> u64 {
     let seal = if sealed { SEAL } else { 0 };
     (epoch / SLOTS) << ROUND | seal | (ZERO.wrapping_add_signed(net) & NET)
 }
 
-/// What `word`, in the slot of `epoch`, says about it.
-const fn look(word: u64, epoch: u64) -> Found {
-    let ahead = (word >> ROUND << ROUND).wrapping_sub((epoch / SLOTS) << ROUND) as i64;
-    if ahead > 0 {
-        Found::Newer
-    } else if ahead < 0 {
-        Found::Older
-    } else {
+/// The net in `word` and whether it is sealed, if it belongs to `epoch`.
+const fn look(word: u64, epoch: u64) -> Option<(i64, bool)> {
+    if word >> ROUND << ROUND == (epoch / SLOTS) << ROUND {
         let net = (word & NET) as i64 - ZERO as i64;
-        Found::Same { net, sealed: word & SEAL != 0 }
+        Some((net, word & SEAL != 0))
+    } else {
+        None
     }
 }
 
@@ -85,10 +76,7 @@ impl Window {
         (1..SLOTS)
             .map(|back| {
                 let epoch = current.wrapping_sub(back);
-                match look(self.at(epoch).load(Acquire), epoch) {
-                    Found::Same { net, .. } => net,
-                    Found::Older | Found::Newer => 0,
-                }
+                look(self.at(epoch).load(Acquire), epoch).map_or(0, |(net, _)| net)
             })
             .sum()
     }
@@ -97,11 +85,23 @@ impl Window {
     /// that they covered.
     pub(super) fn balance(&self, now: u64) -> i64 {
         let current = self.current.load(Acquire).max(now / self.slot);
-        let net = match look(self.at(current).load(Acquire), current) {
-            Found::Same { net, .. } => net,
-            Found::Older | Found::Newer => 0,
-        };
+        let net = look(self.at(current).load(Acquire), current).map_or(0, |(net, _)| net);
         self.reserve + self.before(current) + net
+    }
+
+    /// The word in the slot of `current`, with its net and seal; or the epoch that replaced it.
+    ///
+    /// No slot has an epoch that was never current. So what is there while `current` is, and does not
+    /// belong to it, is older.
+    fn read(&self, current: u64) -> Result<(u64, i64, bool), u64> {
+        let word = self.at(current).load(Acquire);
+        match self.current.load(Acquire) {
+            actual if actual == current => {
+                let (net, sealed) = look(word, current).unwrap_or((0, false));
+                Ok((word, net, sealed))
+            }
+            actual => Err(actual),
+        }
     }
 
     /// Begins the epoch of `now`, unless it or a later one has begun, and gives the current one.
@@ -109,14 +109,15 @@ impl Window {
         let due = now / self.slot;
         let mut current = self.current.load(Acquire);
         while current < due {
-            // It fails if it is sealed already, or belongs to a later epoch.
-            let _ =
-                self.at(current).fetch_update(AcqRel, Acquire, |word| match look(word, current) {
-                    Found::Same { net, sealed: false } => Some(pack(current, net, true)),
-                    Found::Older => Some(pack(current, 0, true)),
-                    Found::Same { .. } | Found::Newer => None,
-                });
-            current = self.begin(current, due);
+            current = match self.read(current) {
+                Ok((_, _, true)) => self.begin(current, due),
+                Ok((word, net, false)) => {
+                    let sealed = pack(current, net, true);
+                    let seal = self.at(current).compare_exchange(word, sealed, AcqRel, Acquire);
+                    if seal.is_ok() { self.begin(current, due) } else { current }
+                }
+                Err(actual) => actual,
+            };
         }
         current
     }
@@ -134,21 +135,19 @@ impl Window {
     fn exchange(&self, now: u64, change: impl Fn(u64, i64) -> Option<i64>) -> Option<u64> {
         let mut current = self.advance(now);
         loop {
-            let slot = self.at(current);
-            let word = slot.load(Acquire);
-            let net = match look(word, current) {
-                Found::Same { net, sealed: false } => net,
-                Found::Older => 0,
+            let (word, net) = match self.read(current) {
+                Ok((word, net, false)) => (word, net),
                 // Whoever sealed it saw a later time: no need to wait until it is said.
-                Found::Same { .. } => {
+                Ok((_, _, true)) => {
                     current = self.begin(current, current + 1);
                     continue;
                 }
-                Found::Newer => {
-                    current = self.current.load(Acquire);
+                Err(actual) => {
+                    current = actual;
                     continue;
                 }
             };
+            let slot = self.at(current);
             let Some(net) = change(current, net) else {
                 // A refusal counts if nothing moved meanwhile.
                 if slot.load(Acquire) == word && self.current.load(Acquire) == current {
@@ -181,9 +180,10 @@ impl Window {
 
     /// Undoes a withdrawal in `epoch`. Once that is forgotten, so is the refund.
     pub(super) fn refund(&self, amount: i64, epoch: u64) {
-        let _ = self.at(epoch).fetch_update(AcqRel, Acquire, |word| match look(word, epoch) {
-            Found::Same { net, sealed } => Some(pack(epoch, clamp(net + amount), sealed)),
-            Found::Older | Found::Newer => None,
+        // It fails where the slot belongs to another epoch.
+        let _ = self.at(epoch).fetch_update(AcqRel, Acquire, |word| {
+            let (net, sealed) = look(word, epoch)?;
+            Some(pack(epoch, clamp(net + amount), sealed))
         });
     }
 }
