@@ -620,6 +620,9 @@ impl<B: Backoff, C, H: Clone, X: Ends, T: Timer + Clone> Policy<B, C, H, X, T> {
     /// Runs an asynchronous operation on a state that is handed from attempt to attempt, and comes
     /// out at the end: for `&mut` state in a task that has to be `Send`.
     ///
+    /// An attempt has the state, so it is never dropped: an
+    /// [`attempt_timeout`](Policy::attempt_timeout) does not apply here.
+    ///
     /// ```
     /// use persevere::{Policy, immediate};
     /// use persevere::time::VirtualClock;
@@ -687,7 +690,7 @@ where
     loop {
         let mut kept = None;
         let future = operation(state, attempt);
-        let outcome = attempts.attempt(async {
+        let outcome = attempts.attempt_to_its_end(async {
             let (state, outcome) = future.await;
             kept = Some(state);
             outcome

@@ -15,7 +15,7 @@ use super::source::{IntoPolicy, Source};
 use crate::ends::{Ends, Own};
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
-use crate::time::{BlockingTimer, Clock, Timer};
+use crate::time::{BlockingTimer, Clock, Limit, Timer};
 use crate::{Attempt, Hook, Interrupted, Outcome};
 
 /// The [`Attempts`] of a policy `P` for outcomes `O`: what to write where a loop is kept.
@@ -204,12 +204,25 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock, V, R> Attempts<O, S, H, X, T, 
         R: Finish<O, X>,
         T: Timer,
     {
+        self.attempt_within(future, X::Limit::default())
+    }
+
+    /// As [`attempt`](Attempts::attempt), for a future that must not be dropped: no
+    /// [limit](crate::Policy::attempt_timeout) on its time.
+    pub(crate) fn attempt_to_its_end<F>(&mut self, future: F) -> Checked<'_, F, O, S, H, X, T, V, R>
+    where
+        F: Future<Output = O>,
+    {
+        self.attempt_within(future, X::Limit::none())
+    }
+
+    fn attempt_within<F>(
+        &mut self,
+        future: F,
+        limit: X::Limit<T::Sleep>,
+    ) -> Checked<'_, F, O, S, H, X, T, V, R> {
         let refused = self.resume();
-        Checked {
-            attempts: self,
-            refused,
-            state: State::Attempting { future, limit: Default::default() },
-        }
+        Checked { attempts: self, refused, state: State::Attempting { future, limit } }
     }
 
     /// Decides what follows an outcome in hand, and sleeps if another attempt is to come. As

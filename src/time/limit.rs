@@ -7,6 +7,9 @@ use core::task::{Context, Poll};
 
 /// A limit that may be armed with a sleep `Z`.
 pub trait Limit<Z>: Default {
+    /// One that nobody is asked for.
+    fn none() -> Self;
+
     /// Whether the limit has come. The first time, `arm` is asked for the sleep; `None` is no limit.
     fn poll(
         self: Pin<&mut Self>,
@@ -22,6 +25,11 @@ pub trait Limit<Z>: Default {
 pub struct Unlimited;
 
 impl<Z> Limit<Z> for Unlimited {
+    #[inline]
+    fn none() -> Self {
+        Unlimited
+    }
+
     #[inline]
     fn poll(self: Pin<&mut Self>, _: impl FnOnce() -> Option<Z>, _: &mut Context<'_>) -> Poll<()>
     where
@@ -53,6 +61,10 @@ impl<Z> fmt::Debug for Limited<Z> {
 }
 
 impl<Z> Limit<Z> for Limited<Z> {
+    fn none() -> Self {
+        Limited { asked: true, sleep: None }
+    }
+
     #[inline]
     fn poll(self: Pin<&mut Self>, arm: impl FnOnce() -> Option<Z>, cx: &mut Context<'_>) -> Poll<()>
     where
