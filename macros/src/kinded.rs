@@ -300,9 +300,13 @@ fn implementation(
             }
         }
     });
-    let body =
-        if kinds.is_empty() { quote!(match *self {}) } else { quote!(match self { #(#arms)* }) };
     let sources = &of_type.sources;
+    let (name, is_kind) = if kinds.is_empty() {
+        (quote!(_), quote!(match *self {}))
+    } else {
+        let wrapped = quote!(#(|| #library::classify::source_is_kind::<#sources>(self, name))*);
+        (quote!(name), quote!(let own = match self { #(#arms)* }; own #wrapped))
+    };
     let inner = || kinds.iter().flat_map(|kind| &kind.through).map(|(_, ty)| ty).chain(sources);
     let knows = inner().map(|ty| quote!(|| <#ty as #kinded>::knows(name)));
     let each = inner().map(|ty| quote!(<#ty as #kinded>::each_kind(visit);));
@@ -324,9 +328,8 @@ fn implementation(
         impl #implemented #kinded for #ident #arguments #bounds {
             const KINDS: &'static [&'static str] = &[#(#names),*];
 
-            fn is_kind(&self, name: &str) -> bool {
-                let own = #body;
-                own #(|| #library::classify::source_is_kind::<#sources>(self, name))*
+            fn is_kind(&self, #name: &str) -> bool {
+                #is_kind
             }
 
             fn knows(name: &str) -> bool {

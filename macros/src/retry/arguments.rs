@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Block, FnArg, Pat, PatIdent, Path, PathArguments, Receiver, ReceiverKind, Signature,
-    Stmt, Token, Type,
+    Stmt, Token, Type, parse_quote,
 };
 
 use super::body::{mentions, replace_self, this};
@@ -59,7 +59,7 @@ impl Arguments {
     /// Looks at signature and body and changes both as needed: patterns go from one to the other.
     pub(super) fn of(
         signature: &mut Signature,
-        before: &[Stmt],
+        before: &mut [Stmt],
         body: &mut Block,
         flavour: Flavour,
         settings: &Settings,
@@ -248,7 +248,7 @@ fn of_self(receiver: &mut Receiver, body: &mut Block) -> Option<Argument> {
         _ => {
             let span = receiver.self_token.span;
             let ty = Ident::new("Self", span);
-            (How::Own, Some(syn::parse_quote!(#ty)), span)
+            (How::Own, Some(parse_quote!(#ty)), span)
         }
     };
     let mutability = receiver.mutability.take();
@@ -264,11 +264,16 @@ fn of_self(receiver: &mut Receiver, body: &mut Block) -> Option<Argument> {
 }
 
 /// The variables that statements bind.
-fn locals(statements: &[Stmt]) -> Vec<PatIdent> {
+fn locals(statements: &mut [Stmt]) -> Vec<PatIdent> {
     let mut all: Vec<PatIdent> = vec![];
     for statement in statements {
         if let Stmt::Local(local) = statement {
-            for name in names(&mut local.pat.clone()) {
+            let names = names(&mut local.pat.clone());
+            if names.iter().any(|name| name.mutability.is_some()) {
+                // It is changed in the attempts, if anywhere.
+                local.attrs.push(parse_quote!(#[allow(unused_mut)]));
+            }
+            for name in names {
                 all.retain(|other| other.ident != name.ident);
                 all.push(name);
             }

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Block, Error, Expr, ExprAsync, FnArg, GenericArgument, Item, Lifetime,
+    AttrStyle, Attribute, Block, Error, Expr, ExprAsync, FnArg, GenericArgument, Item, Lifetime,
     ParenthesizedGenericArguments, PathArguments, ReceiverKind, ReturnType, Signature, Stmt, Token,
     Type, TypeFnPtr, TypeParamBound, TypeReference, Visibility, braced, token,
 };
@@ -34,7 +34,11 @@ impl Parse for Function {
         }
         let content;
         let brace_token = braced!(content in input);
-        attributes.extend(content.call(Attribute::parse_inner)?);
+        for mut inner in content.call(Attribute::parse_inner)? {
+            // The body moves into a block, where they could not stand.
+            inner.style = AttrStyle::Outer;
+            attributes.push(inner);
+        }
         let body = Block { brace_token, stmts: content.call(Block::parse_within)? };
         Ok(Function { attributes, visibility, default, signature, body })
     }

@@ -10,7 +10,7 @@ mod tests;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Block, Expr, FnArg, Pat, Signature, Type, parse_quote};
+use syn::{Block, Expr, FnArg, Pat, Signature, Stmt, Type, parse_quote};
 
 use self::arguments::Arguments;
 use self::function::{Flavour, Function, tail, without_impl_trait, without_report};
@@ -39,16 +39,17 @@ fn decorate(settings: &Settings, mut function: Function) -> syn::Result<Function
     let signature = &mut function.signature;
     match shape.flavour {
         Flavour::Deferred => {
-            let mut before = function.body.stmts.clone();
-            before.pop();
+            let Some(mut body) = tail(&mut function.body).map(|tail| tail.block.clone()) else {
+                return Ok(function);
+            };
+            let before = &mut function.body.stmts;
+            let arguments = Arguments::of(signature, before, &mut body, shape.flavour, settings);
             let Some(tail) = tail(&mut function.body) else { return Ok(function) };
-            let mut body = tail.block.clone();
-            let arguments = Arguments::of(signature, &before, &mut body, shape.flavour, settings);
             tail.block = retry(settings, signature, &outcome, shape.flavour, &arguments, &body);
         }
         flavour => {
             let mut body = function.body;
-            let arguments = Arguments::of(signature, &[], &mut body, flavour, settings);
+            let arguments = Arguments::of(signature, &mut [], &mut body, flavour, settings);
             function.body = retry(settings, signature, &outcome, flavour, &arguments, &body);
         }
     }
@@ -71,6 +72,12 @@ fn retry(
     let report = settings.report.map(|span| quote_spanned!(span=> .report()));
     let Arguments { held, lent, bound } = arguments;
     let pin = pin(outcome);
+    // Items in a body may hide what the signature names, so it stays a block; but braces around a
+    // mere expression would be the user's, for nothing.
+    let body = match &*body.stmts {
+        [Stmt::Expr(expression, None)] => expression.to_token_stream(),
+        _ => body.to_token_stream(),
+    };
     // Names of variables are hygienic, as in `macro_rules!`: a body cannot see or shadow them.
     let attempts = Ident::new("attempts", Span::mixed_site());
     let left = Ident::new("outcome", Span::mixed_site());
@@ -157,6 +164,7 @@ fn policy(
         Policy::Named(name) => {
             named(quote!(#name), quote!(#library::policy::Named::new(#name, #operation)))
         }
+        Policy::Moved(expression) => (TokenStream::new(), expression.to_token_stream()),
         Policy::Value(expression) => {
             let by_reference = is_place(expression) && !is_reference(expression, signature);
             if !by_reference && !matches!(expression, Expr::Reference(_)) {

@@ -34,8 +34,10 @@ pub(super) enum Policy {
     Default,
     /// An installed policy.
     Named(LitStr),
-    /// What an expression makes.
+    /// What an expression makes, or a reference to the place that it is.
     Value(Expr),
+    /// The same, but never by reference.
+    Moved(Expr),
 }
 
 /// What stands in the parentheses.
@@ -53,7 +55,7 @@ impl Settings {
     /// All that is evaluated where the function is called.
     pub(super) fn expressions(&self) -> TokenStream {
         let mut tokens = TokenStream::new();
-        if let Policy::Value(expression) = &self.policy {
+        if let Policy::Value(expression) | Policy::Moved(expression) = &self.policy {
             expression.to_tokens(&mut tokens);
         }
         self.setters.iter().for_each(|(_, expression)| expression.to_tokens(&mut tokens));
@@ -227,6 +229,8 @@ fn named(expression: Expr) -> syn::Result<Policy> {
             literal,
             "expected a policy: its name in quotes, or an expression such as `immediate().max_attempts(3)`",
         )),
+        // By value, even if it is a path.
+        (None, Expr::Paren(inner)) => Ok(Policy::Moved(*inner.expr)),
         (None, expression) => Ok(Policy::Value(expression)),
     }
 }
