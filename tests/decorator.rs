@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::{Debug, Display};
 use std::future::Future;
+use std::io;
 use std::num::ParseIntError;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use persevere::backoff::{Constant, MaxAttempts};
 use persevere::hook::{FinishEvent, RetryEvent};
+use persevere::policy::{Policies, policies_in_use};
 use persevere::time::VirtualClock;
 use persevere::{
     Finite, Hook, Outcome, Policy, Reason, RetryError, constant, exponential, immediate, retry,
@@ -90,7 +92,7 @@ fn a_policy_is_a_path_a_field_an_expression_or_an_argument() {
         fn by_constant(&self, calls: &Cell<u32>) -> Result<u32, String> {
             until_call(calls, 9)
         }
-        #[retry(self.policy.clone())]
+        #[retry(self.shared.clone())]
         fn by_clone(&mut self, calls: &Cell<u32>) -> Result<u32, String> {
             until_call(calls, 9)
         }
@@ -157,13 +159,108 @@ fn an_expression_is_evaluated_once_for_each_call() {
     assert_eq!(made.get(), 2);
 }
 
+/// The policies of this program; one test may install them first, and any other.
+fn install() {
+    use figment::Figment;
+    use figment::providers::{Format as _, Toml};
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let settings = r#"
+            [default_policy]
+            attempts = 4
+            wait_min = "1ms"
+            wait_max = "1ms"
+            [policies.fast_retry]
+            attempts = 2
+            [policies.choosy]
+            exceptions = ["TimedOut"]
+        "#;
+        let policies = Policies::load(&Figment::from(Toml::string(settings)), "").unwrap();
+        policies.install().unwrap();
+    });
+}
+
+#[test]
+fn a_name_follows_the_installed_policy_of_that_name() {
+    #[retry("fast_retry")]
+    fn fast(calls: &Cell<u32>) -> io::Result<u32> {
+        until_call(calls, 9).map_err(io::Error::other)
+    }
+    #[retry]
+    async fn by_default(calls: &Cell<u32>) -> io::Result<u32> {
+        until_call(calls, 9).map_err(io::Error::other)
+    }
+    #[retry()]
+    fn by_default_again(calls: &Cell<u32>) -> io::Result<u32> {
+        until_call(calls, 9).map_err(io::Error::other)
+    }
+    #[retry("choosy")]
+    fn choosy(calls: &Cell<u32>) -> io::Result<u32> {
+        let kind = if calls.get() == 0 { io::ErrorKind::TimedOut } else { io::ErrorKind::NotFound };
+        until_call(calls, 9).map_err(|error| io::Error::new(kind, error))
+    }
+    /// An error without kinds, which the call speaks for.
+    #[retry("choosy", when = |error: &String| error == "call 1")]
+    fn unknown(calls: &Cell<u32>) -> Result<u32, String> {
+        until_call(calls, 9)
+    }
+    install();
+    let calls = Cell::new(0);
+    assert!(fast(&calls).is_err());
+    assert_eq!(calls.take(), 2);
+    assert!(futures::executor::block_on(by_default(&calls)).is_err());
+    assert_eq!(calls.take(), 4);
+    assert!(by_default_again(&calls).is_err());
+    assert_eq!(calls.take(), 4);
+    assert!(choosy(&calls).is_err());
+    assert_eq!(calls.take(), 2);
+    assert!(unknown(&calls).is_err());
+    assert_eq!(calls.take(), 2);
+}
+
+#[test]
+fn the_names_that_a_program_uses_are_listed() {
+    #[retry("never_installed", operation = "never.called")]
+    fn never<T>(value: T) -> Result<T, io::Error>
+    where
+        T: Clone,
+    {
+        Ok(value)
+    }
+    struct Owner;
+    impl Owner {
+        #[retry("fast_retry")]
+        #[allow(dead_code, reason = "what is tested")]
+        async fn method(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    install();
+    let used = policies_in_use();
+    let uses = |name: &str, operation: &str| {
+        used.iter().any(|used| (used.name, used.operation) == (name, operation))
+    };
+    assert!(uses("never_installed", "never.called"));
+    assert!(uses("fast_retry", "decorator::method") && uses("fast_retry", "decorator::fast"));
+    assert!(uses("default_policy", "decorator::by_default"));
+    let refusal = Policies::installed().unwrap().check_names_in_use().unwrap_err().to_string();
+    assert!(
+        refusal.contains("`never.called`") && refusal.contains("`never_installed`"),
+        "{refusal}"
+    );
+    assert!(!refusal.contains("by_default"), "{refusal}");
+    let panic = std::panic::catch_unwind(|| never(1)).unwrap_err();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("`never.called`") && message.contains("fast_retry"), "{message}");
+}
+
 // ------------------------------------------------------------------------------------------------
 // Keys.
 
 #[test]
 fn when_and_until_decide_what_is_retried() {
-    fn is_short(error: &String) -> bool {
-        error.len() < 3
+    fn is_short(error: &impl AsRef<str>) -> bool {
+        error.as_ref().len() < 3
     }
     #[retry(immediate().max_attempts(9), when = is_short, until = |value: &u32| *value == 4)]
     fn call(calls: &Cell<u32>, outcomes: &[Result<u32, &str>]) -> Result<u32, String> {
@@ -238,7 +335,8 @@ fn a_key_may_use_the_arguments() {
 fn a_report_tells_what_happened() {
     #[retry(THREE, report)]
     fn parse(text: &str) -> Result<i32, RetryError<ParseIntError>> {
-        Ok(text.parse::<i32>()?)
+        let number = text.parse()?;
+        Ok(number)
     }
     #[retry(THREE, report, when = |_| false)]
     async fn parse_async<T>(text: T) -> Result<impl Debug, RetryError<ParseIntError>>
@@ -487,14 +585,11 @@ fn a_return_ends_the_attempt_out_of_loops_and_branches() {
     fn find(calls: &Cell<u32>, good: u32) -> Result<u32, u32> {
         calls.set(calls.get() + 1);
         for n in 0.. {
-            loop {
-                if n == 5 {
-                    if calls.get() < good {
-                        return Err(calls.get());
-                    }
-                    return Ok(n);
+            while n == 5 {
+                if calls.get() < good {
+                    return Err(calls.get());
                 }
-                break;
+                return Ok(n);
             }
         }
         unreachable!("the loop returns")
@@ -544,6 +639,7 @@ fn an_argument_may_be_shadowed_and_may_have_a_raw_name() {
 }
 
 #[test]
+#[allow(unused_qualifications, reason = "what is tested")]
 fn items_in_a_body_keep_their_own_self() {
     #[derive(Clone)]
     struct Outer(u32);
@@ -685,7 +781,7 @@ fn functions_may_be_generic() {
     fn lines(text: impl Into<String> + Clone) -> Result<impl Iterator<Item = char>, String> {
         let text: String = text.into();
         if text.is_empty() {
-            Err("empty")?
+            Err("empty")?;
         }
         Ok(text.chars().rev().collect::<Vec<_>>().into_iter())
     }
@@ -787,7 +883,7 @@ impl Store for Memory {
         items.push(self.calls);
         std::future::ready(()).await;
         if self.calls < 3 {
-            Err("not yet")?
+            Err("not yet")?;
         }
         Ok(items.len())
     }
@@ -814,6 +910,7 @@ fn methods_under_async_trait_are_retried() {
 #[test]
 fn functions_that_return_a_future_are_retried_in_it() {
     #[retry(THREE)]
+    #[allow(clippy::manual_async_fn, reason = "what is tested")]
     fn opaque(calls: &Cell<u32>, text: String) -> impl Future<Output = Result<String, String>> {
         async move {
             until_call(calls, 3)?;
@@ -940,7 +1037,7 @@ fn an_attempt_that_takes_its_time_is_awaited() {
 pub(crate) fn with_attributes(
     #[allow(unused_variables, reason = "what is tested")] unused: u32,
     #[cfg(any())] absent: NoSuchType,
-    #[cfg(all())] present: String,
+    #[cfg(not(any()))] present: String,
 ) -> Option<usize> {
     #![allow(unused_mut, reason = "an inner one, too")]
     let mut length = present.len();

@@ -159,7 +159,7 @@ fn policy(
     };
     match &settings.policy {
         Policy::Default => {
-            named(quote!(default), quote!(#library::policy::Named::default_policy(#operation)))
+            named(quote!("default_policy"), quote!(#library::policy::Named::default_policy(#operation)))
         }
         Policy::Named(name) => {
             named(quote!(#name), quote!(#library::policy::Named::new(#name, #operation)))
