@@ -38,6 +38,7 @@
 //! | the same without `async` | [`operation.retry_with(policy).call()`](Retry::call) |
 //! | `&mut` state, or no wish for a closure | the loop: [`policy.start()`](Policy::start) and [`Attempts`] |
 //! | one policy for many calls | a [`Policy`]: [`policy.run(..)`](Policy::run), [`policy.call(..)`](Policy::call), or `retry_with(&policy)` |
+//! | a whole function | the decorator: [`#[retry(policy)]`](macro@retry) |
 //! | no surface that fits: an actor, a main loop, another language | the [`Engine`] |
 //!
 //! All of them ask one engine, which does no I/O, reads no clock and never sleeps; what holds for
@@ -92,6 +93,33 @@
 //! assert_eq!((outcome, clock.slept().len()), (None, 3));
 //! ```
 //!
+//! # Can operators tune it?
+//!
+//! Yes, while the program runs: [`Policies`](policy::Policies) reads named policies from a settings
+//! file, environment variables or any other [figment](https://docs.rs/figment), hands them out by
+//! name, and follows updates, from a [file](sources::WatchedFile), [Consul](sources::Consul) or a
+//! stream of your own. What is wrong with an update is said in full, and the last good one stays.
+//!
+//! ```
+//! use figment::{Figment, providers::{Format, Toml}};
+//! use persevere::{RetryExt, policy::Policies};
+//!
+//! let settings = Toml::string("[policies.fast_retry]\nattempts = 5\nwait_min = '10ms'");
+//! let policies = Policies::load(&Figment::from(settings), "")?;
+//! let fast = policies.get("fast_retry")?;
+//! let number = (|| "7".parse::<u8>()).retry_with(&fast).when(|_| true).call()?;
+//! assert_eq!(number, 7);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! See [`policy::config`] for what a settings file may say.
+//!
+//! # What keeps it from making an outage worse?
+//!
+//! A retry [budget](hook::budget), shared by calls, which ends retries when too many of them fail; a
+//! [circuit breaker](hook::breaker), which ends attempts; and a
+//! [limit on the time of each attempt](Policy::attempt_timeout).
+//!
 //! # What does it cost?
 //!
 //! Until the first failure: no allocation, no lock, no random number, and no clock unless a time
@@ -108,6 +136,13 @@
 //! | `async-io` | | [`AsyncIoTimer`](time::AsyncIoTimer), for smol |
 //! | `wasm` | | timers, clock and entropy for `wasm32-unknown-unknown` |
 //! | `test-util` | | [`VirtualClock`](time::VirtualClock) |
+//! | `config` | | named [`Policies`](policy::Policies) from any figment: serde and figment |
+//! | `live` | | [`Policies::follow`](policy::Policies::follow), for streams of updates; implies `config` |
+//! | `watch` | | [`WatchedFile`](sources::WatchedFile); implies `live` |
+//! | `consul` | | [`Consul`](sources::Consul), over a light HTTP client or your own; implies `live` |
+//! | `macros` | | [`#[retry]`](macro@retry) and `#[derive(Kinded)]` |
+//! | `http`, `reqwest` | | the [kinds](classify::Kinded) of HTTP statuses and of reqwest's errors |
+//! | `tracing`, `metrics` | | events and counters of [updates](policy::UpdateEvent) |
 //!
 //! Without features it is `no_std`: bring a [`Timer`](time::Timer) of a few lines, and give policies
 //! a [seed](Policy::seed).
