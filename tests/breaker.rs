@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use persevere::hook::breaker::{
-    Counts, Observed, Settings, State, Trip, Window, observe, refuse_if,
+    Counts, Observed, Permit, Settings, State, Trip, Window, observe, refuse_if,
 };
 use persevere::hook::{CircuitBreaker, Hook, HookExt, RetryEvent};
 use persevere::time::VirtualClock;
@@ -183,7 +183,7 @@ fn half_open_lets_as_many_probes_run_as_it_may() {
     );
     refuses(&breaker);
     // Five successes close it, whoever brings them.
-    held.drain(..).for_each(|permit| permit.success());
+    held.drain(..).for_each(Permit::success);
     assert_eq!(breaker.state(), State::HalfOpen);
     succeed(&breaker);
     succeed(&breaker);
@@ -681,7 +681,7 @@ fn one_failure_of_many_at_once_opens_it_once() {
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                (0..100).for_each(|_| assert!(one(&breaker, Err(Trouble::Down)).is_err()))
+                (0..100).for_each(|_| assert!(one(&breaker, Err(Trouble::Down)).is_err()));
             });
         }
     });

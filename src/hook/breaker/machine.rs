@@ -141,24 +141,10 @@ impl Machine {
         if self.kind() == Kind::Closed { 0 } else { self.openings.load(Relaxed) }
     }
 
-    /// Until when it is open, or nothing if it is not. The word is the same before and after, so the
-    /// time belongs to it.
+    /// Until when it is open, or nothing if it is not. Who sees it open sees the time of that, or of a
+    /// later time that it opened.
     pub(super) fn until(&self) -> Option<u64> {
-        loop {
-            let word = self.settled();
-            if word.kind() != Kind::Open {
-                return None;
-            }
-            if let Some(until) = self.until_of(word) {
-                return Some(until);
-            }
-        }
-    }
-
-    /// The end of the open time that `word` stands for, if it is still the state.
-    fn until_of(&self, word: Word) -> Option<u64> {
-        let until = self.until.load(Acquire);
-        (self.load() == word).then_some(until)
+        (self.settled().kind() == Kind::Open).then(|| self.until.load(Acquire))
     }
 
     /// The state that comes out of [`Kind::Opening`], which lasts for three writes.
@@ -189,11 +175,7 @@ impl Machine {
                 }
                 Kind::Opening | Kind::Isolated => return Err(None),
                 Kind::Open => {
-                    let Some(until) = self.until_of(word) else {
-                        word = self.load();
-                        continue;
-                    };
-                    let left = until.saturating_sub(now());
+                    let left = self.until.load(Acquire).saturating_sub(now());
                     if left > 0 {
                         return Err(Some(left));
                     }

@@ -1,6 +1,6 @@
 //! A bucket of tokens in one atomic word.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use super::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Tokens from none to as many as fit. One word holds all of them, so every operation is one
 /// exchange, and nothing is ordered with anything else: `Relaxed` will do.
@@ -11,7 +11,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) const fn full(capacity: u32) -> Self {
+    pub(super) fn full(capacity: u32) -> Self {
         Bucket { tokens: AtomicU32::new(capacity), capacity }
     }
 

@@ -38,6 +38,7 @@ mod window;
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::ControlFlow::{self, Break, Continue};
+use core::sync::atomic;
 #[cfg(target_has_atomic = "64")]
 use {super::now::Now, crate::DefaultTimer, crate::time::Clock};
 

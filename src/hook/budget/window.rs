@@ -1,6 +1,6 @@
 //! A bucket whose deposits and withdrawals are forgotten after a while.
 
-use core::sync::atomic::{
+use super::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire},
 };
