@@ -25,6 +25,10 @@
 //! | `on_give_up` | the call failed in the end | [`FinishEvent`] | [`FinishFacts`] |
 //! | `on_finish` | the call ended, cancelled and panicked too | [`FinishEvent`] | [`FinishFacts`] |
 //!
+//! Two guards are hooks that calls share, so that retries cannot make an outage worse: a retry
+//! [`budget`], which limits what all of them together may do, and a circuit [`breaker`], which keeps
+//! calls from what is down.
+//!
 //! **Do** log retries at a low level and the end of the call at a high one: a failed attempt is not
 //! yet a failed call. **Don't** block in a hook; it runs between attempts. **Don't** count on
 //! [`elapsed`](RetryFacts::elapsed) without a time limit or [`Timed`]: no clock is read for nothing.
