@@ -1,7 +1,7 @@
 //! `#[derive(Kinded)]`: one kind per variant, groups of them, and the kinds of what is inside.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
@@ -291,9 +291,10 @@ fn implementation(
         let bound: Vec<_> = (0..fields.len())
             .map(|index| Ident::new(&format!("inner{index}"), Span::mixed_site()))
             .collect();
-        let asked = through.iter().zip(&bound).map(|((_, ty), field)| {
-            quote_spanned!(ty.span().resolved_at(Span::call_site())=> || #kinded::is_kind(#field, name))
-        });
+        let asked = through
+            .iter()
+            .zip(&bound)
+            .map(|((_, ty), field)| quote!(|| <#ty as #kinded>::is_kind(#field, name)));
         quote! {
             #pattern { #(#fields: #bound,)* .. } => {
                 ::core::matches!(name, #name #(| #groups)*) #(#asked)*

@@ -146,14 +146,16 @@ impl Arguments {
         let method = |name: &str| {
             let name = Ident::new(name, Span::mixed_site());
             match ty {
-                // Where the type can be written, the compiler shows all of it.
-                Some(ty) if is_nameable(ty) => {
-                    quote!(<#ty as #library::retry::Argument>::#name)
-                }
-                _ => {
-                    quote_spanned!(span.resolved_at(Span::mixed_site())=> #library::retry::Argument::#name)
-                }
+                // The compiler shows the whole type.
+                Some(ty) if is_nameable(ty) => quote!(<#ty as #library::retry::Argument>::#name),
+                _ => quote!(#library::retry::Argument::#name),
             }
+        };
+        // Where the type cannot be written, the compiler shows what is given instead. It would not
+        // if that were hygienic.
+        let held = match ty {
+            Some(ty) if is_nameable(ty) => held,
+            _ => format_ident!("__held_{stem}", span = *span),
         };
         let value = match how {
             How::Copy => quote!(#outer),
@@ -166,9 +168,10 @@ impl Arguments {
                 self.held.extend(
                     quote!(#(#attributes)* let mut #held = ::core::option::Option::Some(#outer);),
                 );
-                let (method, held) = (method("for_attempt"), at(&held, *span));
-                let last = Ident::new("attempts", Span::mixed_site());
-                quote!(#method(&mut #held, #last.is_last()))
+                let (method, attempts) =
+                    (method("for_attempt"), Ident::new("attempts", Span::mixed_site()));
+                let held = quote_spanned!(held.span()=> &mut #held);
+                quote!(#method(#held, #attempts.is_last()))
             }
             How::Clone => {
                 let method = method("for_another");
@@ -178,11 +181,6 @@ impl Arguments {
         self.lent.extend(quote!(#(#attributes)* let #lent = #value;));
         self.bound.extend(quote!(#(#attributes)* let #inner = #lent;));
     }
-}
-
-/// The same variable, shown at `span`.
-fn at(name: &Ident, span: Span) -> Ident {
-    Ident::new(&name.to_string(), span.resolved_at(name.span()))
 }
 
 fn unraw(name: &Ident) -> String {

@@ -158,9 +158,10 @@ fn policy(
         (TokenStream::new(), named)
     };
     match &settings.policy {
-        Policy::Default => {
-            named(quote!("default_policy"), quote!(#library::policy::Named::default_policy(#operation)))
-        }
+        Policy::Default => named(
+            quote!("default_policy"),
+            quote!(#library::policy::Named::default_policy(#operation)),
+        ),
         Policy::Named(name) => {
             named(quote!(#name), quote!(#library::policy::Named::new(#name, #operation)))
         }

@@ -171,7 +171,11 @@ impl Settings {
                     input.parse::<Expr>()?;
                 }
                 let known: Vec<_> = known().filter(|key| *key != "crate").collect();
-                errors.add(Error::new(key.span(), suggest::unknown(name, &known)));
+                let mut message = suggest::unknown(name, &known);
+                if !has_value {
+                    message += "; if it is the policy, it comes first";
+                }
+                errors.add(Error::new(key.span(), message));
             }
             _ if !has_value || input.is_empty() || input.peek(Token![,]) => {
                 let value = match name {

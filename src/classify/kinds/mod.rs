@@ -88,7 +88,7 @@ pub use persevere_macros::Kinded;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no registered error kinds",
     label = "its kinds have no names",
-    note = "implement `persevere::classify::Kinded`, or say which errors to retry at the call, with `.when(|error| ..)`"
+    note = "derive or implement `persevere::classify::Kinded`; or say which errors to retry at the call, with `.when(|error| ..)`, in `#[retry]` with `when = |error| ..`"
 )]
 pub trait Kinded {
     /// The names of all kinds, for messages and for checking a configuration.

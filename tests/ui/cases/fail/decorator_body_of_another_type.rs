@@ -1,0 +1,14 @@
+//! What is wrong in a body is shown there.
+use persevere::{immediate, retry};
+
+#[retry(immediate().max_attempts(3))]
+fn plain(text: &str) -> Result<usize, String> {
+    text.len()
+}
+
+#[retry(immediate().max_attempts(3))]
+async fn later(mut text: String, unused: u8) -> Result<u8, String> {
+    text.psuh('x');
+}
+
+fn main() {}

@@ -1,0 +1,43 @@
+//! What stands in `#[retry(..)]`: keys that nobody knows, keys without their value or with a wrong one, and
+//! keys that are given twice. All that is wrong is said at once.
+use persevere::backoff::{Constant, MaxAttempts};
+use persevere::{Policy, immediate, retry};
+
+static POLICY: Policy<MaxAttempts<Constant>> = Policy::new(immediate().max_attempts(3));
+
+#[retry(POLICY, wehn = |_| true, on_rerty = |_| (), attempts = 3)]
+fn misspelt() -> Option<u8> {
+    None
+}
+
+#[retry(POLICY, when = |_| true, report, when = |_| false, report, hook = (), hook = ())]
+fn given_twice() -> Option<u8> {
+    None
+}
+
+#[retry(POLICY, when, on_retry =, timer)]
+fn without_value() -> Option<u8> {
+    None
+}
+
+#[retry(POLICY, operation = 7, report = true)]
+fn of_another_type() -> Option<u8> {
+    None
+}
+
+#[retry(POLICY, operation = "")]
+fn without_a_name() -> Option<u8> {
+    None
+}
+
+#[retry(when = |_| true, POLICY)]
+fn policy_last() -> Option<u8> {
+    None
+}
+
+#[retry(policy = POLICY)]
+fn policy_as_a_key() -> Option<u8> {
+    None
+}
+
+fn main() {}
