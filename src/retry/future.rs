@@ -22,7 +22,7 @@ use crate::time::{BlockingTimer, Clock, Limit, Timer, from_nanos};
 use crate::{Attempt, Classifier, Hook, Interrupted, Outcome, Verdict};
 
 /// What [`RetryExt::retry_with`](crate::RetryExt::retry_with) makes of an operation and a policy,
-/// for a field; the [module](crate::retry) has an example. `K` is
+/// for a field; the [module](mod@crate::retry) has an example. `K` is
 /// [`Sync`](crate::retry::marker::Sync) or [`Async`](crate::retry::marker::Async).
 pub type RetryOf<Op, K, P> = Retry<
     Op,
