@@ -26,13 +26,15 @@
 ///
 /// | written | follows |
 /// |---|---|
-/// | `#[retry]` | the default policy of the [installed](crate::policy) ones |
-/// | `#[retry("fast_retry")]` | the installed policy of that name |
+/// | `#[retry]` | the default policy of the installed ones (feature `config`) |
+/// | `#[retry("fast_retry")]` | the installed policy of that name (feature `config`) |
 /// | `#[retry(POLICY)]`, `#[retry(self.policy)]` | `&POLICY`: what a path or a field names is borrowed |
 /// | `#[retry(exponential(secs(1)).max_attempts(5))]` | what any other expression makes, anew for each call |
 ///
-/// A name that nobody has installed panics at the first call, which says what to install. In
-/// parentheses, `#[retry((POLICY))]`, a path is given by value. The expression may use the function's
+/// Policies are installed once, at the start of `main`, with `Policies::install`. A name that nobody
+/// has installed panics at the first call, and says what to install; `Policies::check_names_in_use`
+/// finds all such names at the start. A named policy that retries by kind needs an error type with
+/// [`Kinded`](trait@crate::classify::Kinded), or `when = ..`. In parentheses, `#[retry((POLICY))]`, a path is given by value. The expression may use the function's
 /// arguments:
 ///
 /// ```
