@@ -1,8 +1,9 @@
 //! The policies that decorated functions name, wherever in the program they are.
 
-use super::policies::{Policies, PolicyError};
-#[cfg(feature = "config")]
 use std::prelude::v1::*;
+
+#[cfg(feature = "config")]
+use super::policies::{Policies, PolicyError};
 
 /// A policy that a function names; see [`policies_in_use`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
