@@ -114,7 +114,7 @@ impl<X, H, T> PolicyHandle<X, H, T> {
         known.announce::<E>();
         match self.shared.upgrade() {
             Some(shared) => shared.check(&self.slot, &known),
-            None => Ok(()),
+            None => self.slot.check(&known, |problem| problem),
         }
     }
 
@@ -124,9 +124,8 @@ impl<X, H, T> PolicyHandle<X, H, T> {
         change(&mut overrides);
         let slot = match self.shared.upgrade() {
             Some(shared) => shared.derive(&self.slot, overrides),
-            None => None,
+            None => Arc::new(self.slot.under(overrides)),
         };
-        let slot = slot.unwrap_or_else(|| Arc::new(self.slot.alone(overrides)));
         PolicyHandle { slot, ..self }
     }
 

@@ -1,6 +1,6 @@
 //! [`Policies`]: named policies, from any figment, and their updates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::prelude::v1::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -101,7 +101,14 @@ struct State {
     derived: Vec<Weak<Slot>>,
     refused: u64,
     last_error: Option<Arc<ConfigError>>,
+    /// What is not told yet, in the order in which it came to be.
+    untold: VecDeque<News>,
+    /// Whether somebody tells it.
+    telling: bool,
 }
+
+/// An update that was taken, or the revision that stays and why.
+type News = Result<Update, (u64, Arc<ConfigError>)>;
 
 /// What [`Policies`] are told before they are loaded. Made by [`Policies::builder`].
 #[must_use = "nothing is loaded until `.load(..)`"]
@@ -130,6 +137,10 @@ impl PoliciesBuilder {
 
     /// Calls `listener` after every update, taken or refused. Several are called in the order in
     /// which they were added; one that panics does not keep the others from being called.
+    ///
+    /// Updates are told one at a time, in the order in which they came into force. A listener may
+    /// take handles, and bring an update itself: that is told when all have heard of this one.
+    /// Where two threads bring updates at once, one of them may tell both.
     ///
     /// ```
     /// use figment::{Figment, providers::{Format, Toml}};
@@ -199,7 +210,10 @@ impl PoliciesBuilder {
             derived: Vec::new(),
             refused: 0,
             last_error: None,
+            untold: VecDeque::new(),
+            telling: false,
         };
+        super::updates::publish_revision(state.revision);
         let PoliciesBuilder { terms, listeners } = self;
         let (path, state) = (path.to_owned(), Mutex::new(state));
         Ok(Policies { shared: Arc::new(Shared { path, terms, listeners, state }) })
@@ -258,7 +272,7 @@ impl Policies {
     /// ```
     pub fn get(&self, name: &str) -> Result<PolicyHandle, PolicyError> {
         let mut state = self.state();
-        let slot = state.slot(name)?;
+        let slot = state.slot(name, &self.shared.terms.known)?;
         let section = &state.section;
         let interrupting: Vec<_> = match slot.overrides.plan(section, name) {
             Ok(plan) => plan.interrupting().map(|problem| section.locate(name, problem)).collect(),
@@ -287,7 +301,7 @@ impl Policies {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn get_interrupting(&self, name: &str) -> Result<PolicyHandle<MayInterrupt>, PolicyError> {
-        let slot = self.state().slot(name)?;
+        let slot = self.state().slot(name, &self.shared.terms.known)?;
         Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
     }
 
@@ -340,29 +354,42 @@ impl Policies {
     pub fn reload(&self, figment: &Figment) -> Result<Update, ConfigError> {
         let Shared { path, terms, .. } = &*self.shared;
         let read = Section::read(figment, path, terms);
-        let result = self.state().take(read, &terms.known);
-        match &result {
-            Ok(update) if update.is_unchanged() => {}
-            Ok(update) => self.tell(&UpdateEvent::Applied(update)),
-            Err((revision, error)) => {
-                self.tell(&UpdateEvent::Refused { revision: *revision, error });
-            }
-        }
-        result.map_err(|(_, error)| Arc::unwrap_or_clone(error))
+        let news = self.state().take(read);
+        self.tell();
+        news.map_err(|(_, error)| Arc::unwrap_or_clone(error))
     }
 
-    fn tell(&self, event: &UpdateEvent<'_>) {
-        event.publish();
-        for listener in &self.shared.listeners {
-            // What a listener does is not the business of who brought the update.
-            let call = std::panic::AssertUnwindSafe(|| listener(event));
-            let _ = std::panic::catch_unwind(call);
+    /// Tells what is not told yet. Only one thread does so at a time, for all, and not while it is
+    /// at it already: else a revision could be heard of after the one that followed it.
+    fn tell(&self) {
+        let mut state = self.state();
+        if state.telling {
+            return;
         }
+        state.telling = true;
+        while let Some(news) = state.untold.pop_front() {
+            drop(state);
+            let event = match &news {
+                Ok(update) => UpdateEvent::Applied(update),
+                Err((revision, error)) => UpdateEvent::Refused { revision: *revision, error },
+            };
+            apart(|| event.publish());
+            for listener in &self.shared.listeners {
+                apart(|| listener(&event));
+            }
+            state = self.state();
+        }
+        state.telling = false;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state()
     }
+}
+
+/// What a listener does, panicking included, is not the business of who brought the update.
+fn apart(listener: impl FnOnce()) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(listener));
 }
 
 impl Shared {
@@ -371,42 +398,32 @@ impl Shared {
     }
 
     /// A place beside `base` with settings of its own, which follows updates as that does.
-    pub(super) fn derive(&self, base: &Slot, overrides: Overrides) -> Option<Arc<Slot>> {
+    pub(super) fn derive(&self, base: &Slot, overrides: Overrides) -> Arc<Slot> {
+        // Locked before it is made, so that no update comes between the two.
         let mut state = self.state();
-        let (section, revision) = (state.section.clone(), state.revision);
-        section.policy(&base.name)?;
-        let slot = Slot::new(&base.name, overrides, &section, revision, Some(base)).ok()?;
-        let slot = Arc::new(slot);
+        let slot = Arc::new(base.under(overrides));
         state.derived.retain(|derived| derived.strong_count() > 0);
         state.derived.push(Arc::downgrade(&slot));
-        Some(slot)
+        slot
     }
 
     /// Checks a policy for more error types, from now on at every update.
     pub(super) fn check(&self, slot: &Slot, more: &Known) -> Result<(), ConfigError> {
         let state = self.state();
-        let checked = slot.checked().and(more);
-        let policy = state.section.policy(&slot.name).unwrap_or_default();
-        let problems = self.terms.known.and(&checked).problems(&policy);
-        if problems.is_empty() {
-            slot.set_checked(checked);
-            return Ok(());
-        }
-        let locate = |problem| state.section.locate(&slot.name, problem);
-        Err(ConfigError::new(problems.into_iter().map(locate).collect()))
+        slot.check(more, |problem| state.section.locate(&slot.name, problem))
     }
 }
 
 impl State {
     /// The place of a policy, made when it is first asked for.
-    fn slot(&mut self, name: &str) -> Result<Arc<Slot>, PolicyError> {
+    fn slot(&mut self, name: &str, known: &Known) -> Result<Arc<Slot>, PolicyError> {
         if self.section.policy(name).is_none() {
             return Err(PolicyError::unknown(name, &self.section));
         }
         if let Some(slot) = self.slots.get(name) {
             return Ok(slot.clone());
         }
-        let slot = Slot::new(name, Overrides::default(), &self.section, self.revision, None);
+        let slot = Slot::new(name, &self.section, self.revision, known);
         let slot =
             Arc::new(slot.map_err(|problems| PolicyError::Refused(ConfigError::new(problems)))?);
         self.slots.insert(name.to_owned(), slot.clone());
@@ -414,13 +431,9 @@ impl State {
     }
 
     /// Takes a section in place of the current one, if it is good for every handle.
-    fn take(
-        &mut self,
-        read: Result<Section, Vec<Problem>>,
-        known: &Known,
-    ) -> Result<Update, (u64, Arc<ConfigError>)> {
+    fn take(&mut self, read: Result<Section, Vec<Problem>>) -> News {
         let staged = read.and_then(|section| {
-            let stage = self.stage(&section, known)?;
+            let stage = self.stage(&section)?;
             Ok((section, stage))
         });
         let (section, stage) = match staged {
@@ -429,7 +442,9 @@ impl State {
                 let error = Arc::new(ConfigError::new(problems));
                 self.refused += 1;
                 self.last_error = Some(error.clone());
-                return Err((self.revision, error));
+                let news = Err((self.revision, error));
+                self.untold.push_back(news.clone());
+                return news;
             }
         };
         self.last_error = None;
@@ -440,6 +455,7 @@ impl State {
             }
             self.section = Arc::new(section);
             self.revision = update.revision();
+            self.untold.push_back(Ok(update.clone()));
         }
         Ok(update)
     }
@@ -449,7 +465,6 @@ impl State {
     fn stage(
         &self,
         section: &Section,
-        known: &Known,
     ) -> Result<Vec<(Arc<Slot>, super::slot::Snapshot)>, Vec<Problem>> {
         let (mut stage, mut problems) = (Vec::new(), Vec::new());
         let revision = self.revision + 1;
@@ -458,7 +473,7 @@ impl State {
         // budgets and breakers.
         for slot in self.slots.values().cloned().chain(derived) {
             let base = stage.iter().find(|(base, _): &&(Arc<Slot>, _)| base.name == slot.name);
-            let next = slot.next(section, known, revision, base.map(|(_, snapshot)| snapshot));
+            let next = slot.next(section, revision, base.map(|(_, snapshot)| snapshot));
             match next {
                 Some(Ok(snapshot)) => stage.push((slot, snapshot)),
                 Some(Err(found)) => {

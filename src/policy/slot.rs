@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::config::{Configured, Guards, Plan, PolicyConfig, Problem};
+use super::config::{ConfigError, Configured, Guards, Plan, PolicyConfig, Problem};
 use super::known::Known;
 use super::overrides::Overrides;
 use super::section::Section;
@@ -22,19 +22,22 @@ pub struct Snapshot {
     pub(super) guards: Guards,
     /// Those of the settings, for the next revision to go on with.
     kept: Guards,
+    /// The settings with all that code says over them and every default.
     config: PolicyConfig,
+    /// The settings alone.
+    loaded: PolicyConfig,
     retries: bool,
 }
 
 impl Snapshot {
-    fn new(plan: Plan, retries: bool, revision: u64) -> Self {
+    fn new(plan: Plan, loaded: PolicyConfig, retries: bool, revision: u64) -> Self {
         let (kept, config) = (plan.guards.clone(), plan.config.clone());
         let (backoff, kinds, guards) = plan.into_parts(retries);
-        Snapshot { revision, backoff, kinds, guards, kept, config, retries }
+        Snapshot { revision, backoff, kinds, guards, kept, config, loaded, retries }
     }
 
     /// Makes `plan` go on with this budget and this breaker, unless their settings changed.
-    pub(super) fn hand_over(&self, plan: &mut Plan) {
+    fn hand_over(&self, plan: &mut Plan) {
         plan.go_on_with(&self.config, &self.kept);
     }
 }
@@ -47,43 +50,42 @@ pub(super) struct Slot {
     pub(super) current: ArcSwap<Snapshot>,
     /// Whether code has a plain handle: its calls cannot end without an outcome.
     plain: AtomicBool,
-    /// The error types that the policy was checked for, beside those of all policies.
+    /// The error types that the policy was checked for.
     checked: Mutex<Known>,
 }
 
 impl Slot {
-    /// A place for the policy `name` of `section`, as `overrides` change it. What shares its state
-    /// with `base` goes on with that.
+    /// A place for the policy `name` of `section`, which was checked for the types `known`.
     pub(super) fn new(
         name: &str,
-        overrides: Overrides,
         section: &Section,
         revision: u64,
-        base: Option<&Slot>,
+        known: &Known,
     ) -> Result<Self, Vec<Problem>> {
-        let mut plan = overrides.plan(section, name)?;
-        if let Some(base) = base {
-            base.current.load().hand_over(&mut plan);
-        }
-        let snapshot = Snapshot::new(plan, section.retries(), revision);
-        let plain = base.is_some_and(Slot::is_plain);
+        let overrides = Overrides::default();
+        let (plan, loaded) = (overrides.plan(section, name)?, section.policy(name));
+        let retries = section.retries();
+        let snapshot = Snapshot::new(plan, loaded.unwrap_or_default(), retries, revision);
         Ok(Slot {
             name: name.into(),
             overrides,
             current: ArcSwap::from_pointee(snapshot),
-            plain: AtomicBool::new(plain),
-            checked: Mutex::new(base.map(Slot::checked).unwrap_or_default()),
+            plain: AtomicBool::new(false),
+            checked: Mutex::new(known.clone()),
         })
     }
 
-    /// The same without anybody to follow: the last form that is here, under these settings.
-    pub(super) fn alone(&self, overrides: Overrides) -> Slot {
+    /// The same policy in its present form, with its budget and its breaker, as `overrides` change
+    /// it.
+    pub(super) fn under(&self, overrides: Overrides) -> Slot {
         let current = self.current.load();
-        let snapshot = match overrides.over_last(current.config.clone()) {
+        let snapshot = match overrides.over_last(current.loaded.clone()) {
             Ok(mut plan) => {
                 current.hand_over(&mut plan);
-                Arc::new(Snapshot::new(plan, current.retries, current.revision))
+                let loaded = current.loaded.clone();
+                Arc::new(Snapshot::new(plan, loaded, current.retries, current.revision))
             }
+            // Overrides give way or cut others down; they contradict nothing.
             Err(_) => Guard::into_inner(current),
         };
         Slot {
@@ -100,7 +102,6 @@ impl Slot {
     pub(super) fn next(
         &self,
         section: &Section,
-        known: &Known,
         revision: u64,
         base: Option<&Snapshot>,
     ) -> Option<Result<Snapshot, Vec<Problem>>> {
@@ -112,9 +113,7 @@ impl Slot {
             Ok(plan) => plan,
             Err(problems) => return Some(Err(locate(problems))),
         };
-        let checked = self.checked();
-        let mut problems =
-            if checked.is_empty() { Vec::new() } else { known.and(&checked).problems(&config) };
+        let mut problems = self.checked().problems(&config);
         if self.is_plain() {
             problems.extend(plan.interrupting());
         }
@@ -125,10 +124,10 @@ impl Slot {
             Some(base) => base.hand_over(&mut plan),
             None => self.current.load().hand_over(&mut plan),
         }
-        Some(Ok(Snapshot::new(plan, section.retries(), revision)))
+        Some(Ok(Snapshot::new(plan, config, section.retries(), revision)))
     }
 
-    pub(super) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         self.plain.load(Ordering::Relaxed)
     }
 
@@ -137,11 +136,22 @@ impl Slot {
         self.plain.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn checked(&self) -> Known {
+    fn checked(&self) -> Known {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_checked(&self, known: Known) {
-        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    /// Checks the policy in its present form for more error types, and keeps them if it passes.
+    pub(super) fn check(
+        &self,
+        more: &Known,
+        locate: impl Fn(Problem) -> Problem,
+    ) -> Result<(), ConfigError> {
+        let checked = self.checked().and(more);
+        let problems = checked.problems(&self.current.load().loaded);
+        if problems.is_empty() {
+            *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = checked;
+            return Ok(());
+        }
+        Err(ConfigError::new(problems.into_iter().map(locate).collect()))
     }
 }

@@ -101,7 +101,7 @@ impl fmt::Display for Update {
 /// With the feature `tracing`, each is an event too, of target `persevere::policies`: at level info
 /// if it was taken, warn if policies were removed, error if it was refused. With the feature
 /// `metrics`, the counter `persevere_policy_updates_total` has the label `result`: `applied` or
-/// `refused`; and the gauge `persevere_policy_revision` is the revision in force.
+/// `refused`; and the gauge `persevere_policy_revision` is the revision in force, from the first on.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum UpdateEvent<'a> {
@@ -142,9 +142,17 @@ impl UpdateEvent<'_> {
                 UpdateEvent::Refused { revision, .. } => ("refused", *revision),
             };
             metrics::counter!("persevere_policy_updates_total", "result" => result).increment(1);
-            metrics::gauge!("persevere_policy_revision").set(revision as f64);
+            publish_revision(revision);
         }
     }
+}
+
+/// Says which revision is in force, to those who measure.
+pub(super) fn publish_revision(revision: u64) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("persevere_policy_revision").set(revision as f64);
+    #[cfg(not(feature = "metrics"))]
+    let _ = revision;
 }
 
 impl fmt::Display for UpdateEvent<'_> {

@@ -1,0 +1,1323 @@
+//! Policies that are updated while the program runs: what handles follow, what they keep, what is
+//! refused, and who is told.
+
+mod support;
+
+use std::io::{Error, ErrorKind};
+use std::ops::ControlFlow::Break;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use futures::FutureExt;
+use futures::channel::mpsc as channel;
+use futures::executor::block_on;
+use futures::stream;
+use persevere::classify::Kinded;
+use persevere::policy::config::Jitter;
+use persevere::policy::{Policies, PoliciesBuilder, PolicyError, PolicyHandle, UpdateEvent};
+use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
+use persevere::{MayInterrupt, Own, Reason, RetryExt};
+
+use crate::support::{ms, secs};
+
+fn toml(text: &str) -> Figment {
+    Figment::from(Toml::string(text))
+}
+
+fn load(text: &str) -> Policies {
+    Policies::load(&toml(text), "").unwrap()
+}
+
+fn busy() -> Result<(), Error> {
+    Err(Error::other("busy"))
+}
+
+type Timed<X = Own> = PolicyHandle<X, (), VirtualClock>;
+
+/// The handle of policy `a`, in virtual time.
+fn timed(policies: &Policies) -> (Timed, VirtualClock) {
+    let clock = VirtualClock::new();
+    (policies.get("a").unwrap().timer(clock.clone()), clock)
+}
+
+/// The times of the attempts of a call that fails, in seconds since it began.
+fn attempts_at(handle: &Timed, clock: &VirtualClock) -> Vec<u64> {
+    let (begin, mut times) = (clock.now(), Vec::new());
+    let outcome = handle.call(|_| {
+        times.push((clock.now() - begin).as_secs());
+        busy()
+    });
+    assert!(outcome.is_err());
+    times
+}
+
+/// How many attempts a call makes that always fails.
+fn attempts_of<X: persevere::retry::Ends>(handle: &PolicyHandle<X>) -> u32 {
+    let retry = busy.retry_with(handle).timer(VirtualClock::new());
+    retry.report().call().unwrap_err().attempts()
+}
+
+const EVERY_SECOND: &str = "strategy = 'constant', jitter = 'none'";
+
+fn constant(wait: u64, attempts: u32) -> Figment {
+    let wait = format!("wait_min = '{wait}s', wait_max = '{wait}s'");
+    toml(&format!("policies.a = {{ {EVERY_SECOND}, {wait}, attempts = {attempts} }}"))
+}
+
+/// All that is told of the updates.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl Events {
+    fn listen(&self) -> PoliciesBuilder {
+        let events = self.clone();
+        Policies::builder().on_update(move |event| events.push(event))
+    }
+
+    fn push(&self, event: &UpdateEvent<'_>) {
+        self.0.lock().unwrap().push(event.to_string());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+mod following {
+    use super::*;
+
+    #[test]
+    fn handles_follow_reloads() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        assert_eq!(attempts_at(&handle, &clock), [0, 1, 2]);
+        let update = policies.reload(&constant(5, 2)).unwrap();
+        assert_eq!((update.revision(), update.changed()), (2, &["a".to_owned()][..]));
+        assert_eq!(attempts_at(&handle, &clock), [0, 5]);
+        assert_eq!((handle.revision(), policies.revision()), (2, 2));
+        assert_eq!(handle.worst_case(), Some(secs(5)));
+        assert_eq!(
+            handle.to_string(),
+            "constant 5s, delays up to 5s, at most 2 attempts: 5s (5s in all)"
+        );
+    }
+
+    #[test]
+    fn a_clone_follows_as_its_original_does() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let copy = handle.clone();
+        drop(handle);
+        policies.reload(&constant(5, 2)).unwrap();
+        assert_eq!(attempts_at(&copy, &clock), [0, 5]);
+    }
+
+    #[test]
+    fn a_new_policy_is_found_and_the_names_follow() {
+        let policies = load("policies.a = {}");
+        assert!(policies.get("b").is_err());
+        let update = policies.reload(&toml("policies = { a = {}, b.attempts = 7 }")).unwrap();
+        assert_eq!(update.added(), ["b"]);
+        assert_eq!(policies.names(), ["default_policy", "a", "b"]);
+        assert_eq!(attempts_of(&policies.get("b").unwrap()), 7);
+        assert_eq!(policies.get("b").unwrap().revision(), 2);
+    }
+
+    #[test]
+    fn what_a_policy_inherits_is_followed_too() {
+        let policies = load("default_policy.attempts = 4\npolicies.a.jitter = false");
+        let handle = policies.get("a").unwrap();
+        let update = policies
+            .reload(&toml("default_policy.attempts = 6\npolicies.a.jitter = false"))
+            .unwrap();
+        assert_eq!(update.changed(), ["default_policy", "a"]);
+        assert_eq!(attempts_of(&handle), 6);
+    }
+
+    #[test]
+    fn a_blocking_call_in_flight_finishes_on_the_form_it_began_with() {
+        let policies = Policies::load(&constant(1, 4), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let mut times = Vec::new();
+        let outcome = handle.call(|attempt| {
+            times.push(clock.now());
+            if attempt.number() == 2 {
+                policies.reload(&constant(5, 2)).unwrap();
+            }
+            busy()
+        });
+        assert!(outcome.is_err());
+        assert_eq!(times, [0, 1, 2, 3].map(secs));
+        assert_eq!(attempts_at(&handle, &clock), [0, 5]);
+    }
+
+    #[test]
+    fn a_future_in_flight_finishes_on_the_form_it_began_with() {
+        let policies = Policies::load(&constant(1, 4), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let at = |times: &Mutex<Vec<_>>| times.lock().unwrap().push(clock.now());
+        let (slow, quick) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        let call = async |times: &Mutex<Vec<_>>| {
+            let operation = || async { busy().inspect_err(|_| at(times)) };
+            operation.retry_with(&handle).await
+        };
+        // The first call is in its second sleep when the update comes, and the second begins then.
+        let update = async {
+            clock.sleep(ms(1500)).await;
+            policies.reload(&constant(5, 2)).unwrap();
+            call(&quick).await
+        };
+        let (first, second) = clock.block_on(async { tokio::join!(call(&slow), update) });
+        assert!(first.is_err() && second.is_err());
+        assert_eq!(slow.into_inner().unwrap(), [0, 1, 2, 3].map(secs));
+        assert_eq!(quick.into_inner().unwrap(), [ms(1500), ms(6500)]);
+    }
+
+    #[test]
+    fn a_loop_in_flight_finishes_on_the_form_it_began_with() {
+        let policies = Policies::load(&constant(1, 4), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let mut attempts = handle.start();
+        policies.reload(&constant(5, 2)).unwrap();
+        let mut times = Vec::new();
+        loop {
+            times.push(clock.now());
+            if let Break(outcome) = attempts.check_blocking(busy()) {
+                break assert!(outcome.is_err());
+            }
+        }
+        assert_eq!(times, [0, 1, 2, 3].map(secs));
+    }
+
+    #[test]
+    fn a_retry_takes_its_form_where_it_is_made() {
+        let policies = Policies::load(&constant(1, 2), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let retry = busy.retry_with(&handle);
+        policies.reload(&constant(5, 5)).unwrap();
+        assert!(retry.call().is_err());
+        assert_eq!(clock.slept(), [secs(1)]);
+    }
+
+    #[test]
+    fn derived_handles_follow_and_keep_their_settings() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let more = handle.clone().attempts(4);
+        let shorter = more.clone().wait_max(secs(2));
+        assert_eq!(attempts_at(&more, &clock), [0, 1, 2, 3]);
+        policies.reload(&constant(5, 2)).unwrap();
+        assert_eq!(attempts_at(&handle, &clock), [0, 5]);
+        assert_eq!(attempts_at(&more, &clock), [0, 5, 10, 15]);
+        assert_eq!(attempts_at(&shorter, &clock), [0, 2, 4, 6]);
+        assert_eq!(shorter.revision(), 2);
+    }
+
+    #[test]
+    fn what_is_derived_later_is_what_was_derived_before() {
+        // The longer first delay lifts the cap; the shorter one after it finds the cap as it was.
+        let policies = load("policies.a = { jitter = 'none', wait_max = '5s', attempts = 9 }");
+        let twice = |handle: PolicyHandle| handle.wait_min(secs(8)).wait_min(secs(1));
+        let before = twice(policies.get("a").unwrap());
+        let said = before.to_string();
+        assert_eq!(said, policies.get("a").unwrap().wait_min(secs(1)).to_string());
+        let changed = "policies.a = { jitter = 'none', wait_max = '5s', attempts = 8 }";
+        policies.reload(&toml(changed)).unwrap();
+        assert_eq!(before.to_string(), twice(policies.get("a").unwrap()).to_string());
+    }
+
+    #[test]
+    fn settings_in_code_contradict_nothing_that_may_be_loaded() {
+        let loaded = [
+            "attempts = 2",
+            "max_retries = 0",
+            "wait_min_seconds = 3.0, wait_max_seconds = 4.0",
+            "attempt_timeout = '20s', max_elapsed = '30s'",
+            "strategy = 'delays', delays = ['1s', '2s']",
+            "strategy = 'immediate'",
+            "strategy = 'decorrelated'",
+            "strategy = 'linear', step = '2s'",
+            "enabled = false",
+        ];
+        let changes: [fn(PolicyHandle<MayInterrupt>) -> PolicyHandle<MayInterrupt>; 8] = [
+            |handle| handle.attempts(1),
+            |handle| handle.wait_min(secs(100)),
+            |handle| handle.wait_max(ms(1)),
+            |handle| handle.wait_min(secs(100)).wait_max(ms(1)),
+            |handle| handle.wait_max(ms(1)).wait_min(secs(100)),
+            |handle| handle.jitter(Jitter::Ratio(0.5)),
+            |handle| handle.max_elapsed(ms(1)),
+            |handle| handle.retry_after_max(secs(0)),
+        ];
+        for first in loaded {
+            for next in loaded {
+                let settings = |text: &str| toml(&format!("policies.a = {{ {text} }}"));
+                let policies = Policies::load(&settings(first), "").unwrap();
+                let handle = || policies.get_interrupting("a").unwrap();
+                let derived = changes.map(|change| change(handle()));
+                policies.reload(&settings(next)).unwrap();
+                for (old, change) in derived.iter().zip(changes) {
+                    assert_eq!(old.to_string(), change(handle()).to_string(), "{first}, {next}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn handles_outlive_their_policies() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        drop(policies);
+        assert_eq!(attempts_at(&handle, &clock), [0, 1, 2]);
+        assert_eq!(attempts_at(&handle.clone().attempts(2), &clock), [0, 1]);
+        assert_eq!(attempts_at(&handle.attempts(4).wait_min(secs(3)), &clock), [0, 3, 6, 9]);
+    }
+
+    #[test]
+    fn cached_handles_see_updates() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let mut cached = handle.cached();
+        let mut waits = || {
+            let before = clock.slept().len();
+            assert!(busy.retry_with(&mut cached).call().is_err());
+            clock.slept().split_off(before)
+        };
+        assert_eq!(waits(), [secs(1); 2]);
+        policies.reload(&constant(5, 2)).unwrap();
+        assert_eq!(waits(), [secs(5)]);
+        policies.reload(&constant(6, 5)).unwrap();
+        policies.reload(&constant(7, 2)).unwrap();
+        assert_eq!(waits(), [secs(7)]);
+        drop(policies);
+        assert_eq!(waits(), [secs(7)]);
+    }
+
+    #[test]
+    fn a_call_of_a_cached_handle_finishes_on_the_form_it_began_with() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let mut cached = handle.cached();
+        let operation = || {
+            policies.reload(&constant(5, 2)).unwrap();
+            busy()
+        };
+        assert!(operation.retry_with(&mut cached).call().is_err());
+        assert_eq!(clock.slept(), [secs(1); 2]);
+    }
+}
+
+mod disappearing {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_disappears_keeps_its_last_good_form_until_it_comes_back() {
+        let events = Events::default();
+        let policies = events.listen().load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let derived = handle.clone().attempts(4);
+
+        let update = policies.reload(&toml("policies.b = {}")).unwrap();
+        assert_eq!(
+            (update.removed(), update.added()),
+            (&["a".to_owned()][..], &["b".to_owned()][..])
+        );
+        assert_eq!(
+            events.take(),
+            [
+                "revision 2 of the retry policies: added `b`, removed `a` (handles keep the last good form)"
+            ]
+        );
+        assert!(matches!(policies.get("a"), Err(PolicyError::Unknown { .. })));
+        assert_eq!(attempts_at(&handle, &clock), [0, 1, 2]);
+        assert_eq!(attempts_at(&derived, &clock), [0, 1, 2, 3]);
+        assert_eq!((handle.revision(), policies.revision()), (1, 2));
+
+        policies.reload(&toml("policies.b.attempts = 2")).unwrap();
+        assert_eq!(attempts_at(&handle, &clock), [0, 1, 2]);
+
+        assert_eq!(policies.reload(&constant(5, 2)).unwrap().added(), ["a"]);
+        assert_eq!(attempts_at(&handle, &clock), [0, 5]);
+        assert_eq!(attempts_at(&derived, &clock), [0, 5, 10, 15]);
+        assert_eq!(handle.revision(), 4);
+    }
+
+    #[test]
+    fn what_is_derived_while_a_policy_is_gone_follows_when_it_comes_back() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        policies.reload(&toml("policies = {}")).unwrap();
+        let derived = handle.attempts(4);
+        assert_eq!(attempts_at(&derived, &clock), [0, 1, 2, 3]);
+        policies.reload(&constant(5, 2)).unwrap();
+        assert_eq!(attempts_at(&derived, &clock), [0, 5, 10, 15]);
+    }
+
+    #[test]
+    fn a_policy_that_comes_back_is_held_to_what_its_handles_ask() {
+        let policies = load("policies.a.exceptions = ['TimedOut']");
+        let handle = policies.get("a").unwrap();
+        handle.check_kinds::<Error>().unwrap();
+        policies.reload(&toml("policies = {}")).unwrap();
+        assert!(policies.reload(&toml("policies.a.breaker = {}")).is_err());
+        assert!(policies.reload(&toml("policies.a.exceptions = ['Timeout']")).is_err());
+        policies.reload(&toml("policies.a.exceptions = ['NotFound']")).unwrap();
+    }
+
+    #[test]
+    fn a_guard_survives_its_policy() {
+        let settings = "policies.a = { attempts = 9, budget = { capacity = 10, retry_cost = 5 } }";
+        let policies = load(settings);
+        let handle = policies.get("a").unwrap();
+        assert_eq!(attempts_of(&handle), 3);
+        policies.reload(&toml("policies = {}")).unwrap();
+        assert_eq!(attempts_of(&handle), 1);
+        policies.reload(&toml(settings)).unwrap();
+        assert_eq!(attempts_of(&handle), 1);
+    }
+}
+
+mod refusing {
+    use super::*;
+
+    #[test]
+    fn an_update_with_one_bad_policy_of_many_is_refused_as_a_whole() {
+        let events = Events::default();
+        let policies =
+            events.listen().load(&toml("policies = { a = {}, b = {}, c = {} }"), "").unwrap();
+        let handles = ["a", "b", "c"].map(|name| policies.get(name).unwrap());
+        let text = "policies = { a.attempts = 7, b.attempts = 8, c.attempts = 0, d = {} }";
+        let error = policies.reload(&toml(text)).unwrap_err();
+
+        assert_eq!(
+            error.to_string(),
+            "the retry policies are not valid: `policies.c.attempts` is 0, expected a whole number \
+             of at least 1 (TOML source string, profile `default`)"
+        );
+        assert_eq!(policies.last_error().as_deref(), Some(&error));
+        assert_eq!((policies.revision(), policies.refused()), (1, 1));
+        assert_eq!(policies.names(), ["default_policy", "a", "b", "c"]);
+        assert_eq!(handles.each_ref().map(attempts_of), [3; 3]);
+        assert_eq!(handles.map(|handle| handle.revision()), [1; 3]);
+        let told = format!(
+            "an update of the retry policies was refused, revision 1 stays in force: {error}"
+        );
+        assert_eq!(events.take(), [told]);
+    }
+
+    #[test]
+    fn a_refusal_of_one_handle_leaves_the_others_as_they_are() {
+        let policies = load("policies = { a = {}, b = {} }");
+        let (first, second) = (policies.get_interrupting("a").unwrap(), policies.get("b").unwrap());
+        let text = "policies = { a.attempts = 7, b = { attempts = 8, breaker = {} } }";
+        assert!(policies.reload(&toml(text)).is_err());
+        assert_eq!((attempts_of(&first), attempts_of(&second)), (3, 3));
+    }
+
+    #[test]
+    fn a_good_update_clears_the_error_and_keeps_the_count() {
+        let policies = load("policies.a = {}");
+        assert_eq!((policies.last_error(), policies.refused()), (None, 0));
+        assert!(policies.reload(&toml("policies.a.attempts = 'many'")).is_err());
+        assert!(policies.reload(&toml("%")).is_err());
+        assert!(policies.last_error().is_some());
+        policies.reload(&toml("policies.a.attempts = 4")).unwrap();
+        assert_eq!(policies.last_error(), None);
+        assert_eq!((policies.revision(), policies.refused()), (2, 2));
+    }
+
+    #[test]
+    fn an_identical_update_changes_nothing_and_clears_the_error() {
+        let events = Events::default();
+        let policies = events.listen().load(&constant(1, 3), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        assert!(policies.reload(&toml("%")).is_err());
+        events.take();
+        let update = policies.reload(&constant(1, 3)).unwrap();
+        assert!(update.is_unchanged());
+        assert_eq!((update.revision(), update.to_string().as_str()), (1, "changed nothing"));
+        assert_eq!((policies.revision(), handle.revision()), (1, 1));
+        assert_eq!((policies.last_error(), policies.refused()), (None, 1));
+        assert_eq!(events.take(), [""; 0]);
+    }
+
+    #[test]
+    fn an_update_without_the_section_is_refused() {
+        let policies = Policies::load(&toml("retry.policies.a = {}"), "retry").unwrap();
+        assert!(policies.reload(&toml("other = 1")).is_err());
+        assert_eq!(policies.names(), ["default_policy", "a"]);
+    }
+
+    const EXPECTED: &str = "expected none, since code has a plain handle of this policy, and a call \
+                            of that always ends with an outcome of its own (take an interrupting \
+                            handle) (TOML source string, profile `default`)";
+
+    #[test]
+    fn a_plain_handle_of_a_policy_that_may_interrupt_is_refused() {
+        let policies =
+            load("policies = { a.attempt_timeout = '5s', b.breaker.failures = 3, c = {} }");
+        let message = |name| policies.get(name).unwrap_err().to_string();
+        assert_eq!(
+            message("a"),
+            format!(
+                "the retry policies are not valid: `policies.a.attempt_timeout` is \"5s\", {EXPECTED}"
+            )
+        );
+        assert!(
+            message("b").starts_with("the retry policies are not valid: `policies.b.breaker` is ")
+        );
+        assert!(message("b").ends_with(EXPECTED));
+        assert!(policies.get("c").is_ok());
+        assert!(["a", "b", "c"].iter().all(|name| policies.get_interrupting(name).is_ok()));
+        // What was refused has no plain handle, so updates of it are free.
+        policies.reload(&toml("policies.a.attempt_timeout = '6s'")).unwrap();
+    }
+
+    #[test]
+    fn a_plain_handle_refuses_updates_that_may_interrupt() {
+        let policies = load("policies.a = {}");
+        let handle = policies.get("a").unwrap();
+        let both = "policies.a = { attempt_timeout = '5s', breaker = {} }";
+        let error = policies.reload(&toml(both)).unwrap_err();
+        assert_eq!(
+            error.problems().iter().map(|problem| problem.key()).collect::<Vec<_>>(),
+            ["policies.a.attempt_timeout", "policies.a.breaker"]
+        );
+        assert_eq!(
+            error.problems()[0].to_string(),
+            format!("`policies.a.attempt_timeout` is \"5s\", {EXPECTED}")
+        );
+        assert_eq!(handle.revision(), 1);
+        // Inherited is as bad, and is said where it is written.
+        let inherited = "policies.a = {}\ndefault_policy.attempt_timeout = '5s'";
+        let error = policies.reload(&toml(inherited)).unwrap_err();
+        assert_eq!(error.problems()[0].key(), "default_policy.attempt_timeout");
+    }
+
+    #[test]
+    fn a_derived_handle_refuses_what_its_base_does() {
+        let policies = load("policies.a = {}");
+        let derived = policies.get("a").unwrap().attempts(5);
+        let error = policies.reload(&toml("policies.a.breaker = {}")).unwrap_err();
+        assert_eq!(error.problems().len(), 1, "{error}");
+        assert_eq!(attempts_of(&derived), 5);
+    }
+
+    #[test]
+    fn an_interrupting_handle_takes_updates_that_may_interrupt() {
+        let policies = load("policies = { a = {}, b = {} }");
+        let (_plain, handle) =
+            (policies.get("b").unwrap(), policies.get_interrupting("a").unwrap());
+        let derived = handle.clone().attempts(9);
+        let settings =
+            "policies = { a = { attempt_timeout = '5s', breaker.failures = 2 }, b = {} }";
+        policies.reload(&toml(settings)).unwrap();
+        let error = busy.retry_with(&derived).timer(VirtualClock::new()).report().call();
+        assert_eq!(error.unwrap_err().reason(), Reason::Circuit);
+        let error = busy.retry_with(&handle).report().call().unwrap_err();
+        assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 0));
+    }
+
+    #[test]
+    fn a_plain_handle_is_one_for_good() {
+        let policies = load("policies.a = {}");
+        let interrupting = policies.get_interrupting("a").unwrap();
+        policies.reload(&toml("policies.a.breaker = {}")).unwrap();
+        policies.reload(&toml("policies.a = {}")).unwrap();
+        drop(policies.get("a").unwrap());
+        assert!(policies.reload(&toml("policies.a.breaker = {}")).is_err());
+        assert_eq!(interrupting.revision(), 3);
+    }
+}
+
+mod kinds {
+    use super::*;
+
+    struct HttpError;
+
+    impl Kinded for HttpError {
+        const KINDS: &'static [&'static str] = &["Timeout", "5xx"];
+        fn is_kind(&self, name: &str) -> bool {
+            Self::KINDS.contains(&name)
+        }
+    }
+
+    #[test]
+    fn unknown_kinds_are_refused_at_once() {
+        let policies = load("policies.a.exceptions = ['Refused', 'Timeot']");
+        let handle = policies.get("a").unwrap();
+        let error = handle.check_kinds::<HttpError>().unwrap_err();
+        let problems: Vec<_> =
+            error.problems().iter().map(|problem| (problem.key(), problem.nearest())).collect();
+        assert_eq!(
+            problems,
+            [("policies.a.exceptions", None), ("policies.a.exceptions", Some("Timeout"))]
+        );
+        // The check is not kept.
+        policies.reload(&toml("policies.a.exceptions = ['Whatever']")).unwrap();
+        policies.reload(&toml("policies.a.exceptions = ['any']")).unwrap();
+        handle.check_kinds::<HttpError>().unwrap();
+    }
+
+    #[test]
+    fn unknown_kinds_are_refused_at_reload() {
+        let policies = load("policies = { a.exceptions = ['Timeout'], b = {} }");
+        let handle = policies.get("a").unwrap();
+        handle.check_kinds::<HttpError>().unwrap();
+        let error = policies.reload(&toml("policies.a.exceptions = ['4xx']")).unwrap_err();
+        assert!(error.to_string().contains("`any`, `Timeout`, `5xx`"), "{error}");
+        assert_eq!(error.problems()[0].key(), "policies.a.exceptions");
+        // Of other policies, nothing was said.
+        policies
+            .reload(&toml("policies = { a.exceptions = ['5xx'], b.exceptions = ['4xx'] }"))
+            .unwrap();
+        // A second type adds its kinds.
+        handle.check_kinds::<Error>().unwrap();
+        policies.reload(&toml("policies.a.exceptions = ['TimedOut', 'Timeout']")).unwrap();
+    }
+
+    #[test]
+    fn announced_kinds_hold_for_all_policies() {
+        let settings = |a, b| {
+            toml(&format!("policies = {{ a.exceptions = ['{a}'], b.exceptions = ['{b}'] }}"))
+        };
+        let builder = || Policies::builder().kinds_of::<HttpError>().kinds_of::<Error>();
+        assert!(builder().load(&settings("Timeout", "4xx"), "").is_err());
+        let policies = builder().load(&settings("Timeout", "TimedOut"), "").unwrap();
+        assert!(policies.reload(&settings("4xx", "TimedOut")).is_err());
+        policies.reload(&settings("5xx", "transient")).unwrap();
+        // A handle may be checked for one that was announced, whatever the other knows.
+        policies.get("a").unwrap().check_kinds::<Error>().unwrap();
+    }
+
+    #[test]
+    fn a_derived_handle_is_checked_as_its_base_was() {
+        let policies = load("policies.a.exceptions = ['Timeout']");
+        let base = policies.get("a").unwrap();
+        base.check_kinds::<HttpError>().unwrap();
+        let derived = base.attempts(5);
+        let error = policies.reload(&toml("policies.a.exceptions = ['4xx']")).unwrap_err();
+        assert_eq!((error.problems().len(), derived.revision()), (1, 1));
+    }
+
+    #[test]
+    fn kinds_are_checked_in_the_form_that_a_handle_keeps() {
+        let policies = Policies::builder()
+            .kinds_of::<Error>()
+            .load(&toml("policies.a.exceptions = ['TimedOut']"), "")
+            .unwrap();
+        let announced = policies.get("a").unwrap();
+        policies.reload(&toml("policies = {}")).unwrap();
+        assert!(announced.check_kinds::<HttpError>().is_ok());
+        drop(policies);
+        assert!(announced.check_kinds::<HttpError>().is_ok());
+
+        let policies = load("policies.a.exceptions = ['TimedOut']");
+        let handle = policies.get("a").unwrap();
+        policies.reload(&toml("policies = {}")).unwrap();
+        let gone = handle.check_kinds::<HttpError>().unwrap_err();
+        assert_eq!(gone.problems()[0].key(), "policies.a.exceptions");
+        drop(policies);
+        assert!(handle.check_kinds::<HttpError>().is_err());
+        assert!(handle.check_kinds::<Error>().is_ok());
+    }
+}
+
+mod guards {
+    use super::*;
+
+    fn policy(rest: &str) -> Figment {
+        toml(&format!("policies.a = {{ attempts = 9, wait_min = '0s', {rest} }}"))
+    }
+
+    const BUDGET: &str = "budget = { capacity = 10, retry_cost = 5 }";
+
+    #[test]
+    fn a_spent_budget_stays_spent_over_updates_that_do_not_concern_it() {
+        let policies = Policies::load(&policy(BUDGET), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        assert_eq!(attempts_of(&handle), 3);
+        for other in
+            ["jitter = false", "max_elapsed = '1h'", "enabled = false", "retry_after_max = '1s'"]
+        {
+            policies.reload(&policy(&format!("{BUDGET}, {other}"))).unwrap();
+            assert_eq!(attempts_of(&handle), 1, "{other}");
+        }
+        policies.reload(&policy(BUDGET)).unwrap();
+        assert_eq!(attempts_of(&handle), 1);
+        let off = toml("enabled = false\npolicies.a = { attempts = 9, wait_min = '0s' }");
+        let mesh = policy(BUDGET).merge(toml("mode = 'mesh'"));
+        assert_eq!(policies.reload(&mesh).unwrap().revision(), 7);
+        policies.reload(&policy(BUDGET)).unwrap();
+        assert_eq!(attempts_of(&handle), 1);
+        // Without one, there is no limit, and a budget that comes back is a new one.
+        policies.reload(&off.merge(toml("enabled = true"))).unwrap();
+        assert_eq!(attempts_of(&handle), 9);
+        policies.reload(&policy(BUDGET)).unwrap();
+        assert_eq!(attempts_of(&handle), 3);
+    }
+
+    #[test]
+    fn a_budget_starts_anew_when_its_settings_change() {
+        let policies = Policies::load(&policy(BUDGET), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        let derived = handle.clone().max_elapsed(secs(60));
+        assert_eq!((attempts_of(&handle), attempts_of(&derived)), (3, 1));
+        policies.reload(&policy("budget = { capacity = 15, retry_cost = 5 }")).unwrap();
+        // One new budget for both.
+        assert_eq!((attempts_of(&derived), attempts_of(&handle)), (4, 1));
+        policies.reload(&policy("budget = false")).unwrap();
+        assert_eq!((attempts_of(&derived), attempts_of(&handle)), (9, 9));
+    }
+
+    #[test]
+    fn a_refused_update_leaves_the_budget_alone() {
+        let policies = Policies::load(&policy(BUDGET), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        assert_eq!(attempts_of(&handle), 3);
+        let bad = policy("budget = { capacity = 15, retry_cost = 5 }")
+            .merge(toml("policies.b.attempts = 0"));
+        assert!(policies.reload(&bad).is_err());
+        assert_eq!(attempts_of(&handle), 1);
+    }
+
+    #[test]
+    fn handles_of_a_policy_share_its_budget() {
+        let policies = Policies::load(&policy(BUDGET), "").unwrap();
+        let base = policies.get("a").unwrap();
+        let derived = base.clone().attempts(2);
+        let further = derived.clone().jitter(Jitter::None);
+        assert_eq!((attempts_of(&derived), attempts_of(&further), attempts_of(&base)), (2, 2, 1));
+        assert_eq!(attempts_of(&policies.get_interrupting("a").unwrap()), 1);
+    }
+
+    #[test]
+    fn policies_that_inherit_a_budget_have_one_each() {
+        let policies = load(&format!(
+            "default_policy = {{ attempts = 9, {BUDGET} }}\npolicies = {{ a = {{}}, b = {{}} }}"
+        ));
+        let each = ["a", "b", "default_policy"].map(|name| policies.get(name).unwrap());
+        assert_eq!(each.each_ref().map(attempts_of), [3; 3]);
+    }
+
+    const BREAKER: &str = "breaker = { failures = 2, open_for = '30s' }";
+
+    fn broken() -> (Policies, Timed<MayInterrupt>, VirtualClock) {
+        let clock = VirtualClock::new();
+        let policies = Policies::builder().clock(clock.clone()).load(&policy(BREAKER), "").unwrap();
+        let handle = policies.get_interrupting("a").unwrap().timer(clock.clone());
+        let error = busy.retry_with(&handle).report().call().unwrap_err();
+        assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 2));
+        (policies, handle, clock)
+    }
+
+    fn is_open(handle: &Timed<MayInterrupt>) -> bool {
+        let outcome = (|| Ok::<_, Error>(())).retry_with(handle).report().call();
+        outcome.is_err_and(|error| (error.reason(), error.attempts()) == (Reason::Circuit, 0))
+    }
+
+    #[test]
+    fn an_open_circuit_stays_open_over_updates_that_do_not_concern_it() {
+        let (policies, handle, clock) = broken();
+        for other in ["jitter = false", "attempt_timeout = '1s'", "budget = {}"] {
+            policies.reload(&policy(&format!("{BREAKER}, {other}"))).unwrap();
+            assert!(is_open(&handle), "{other}");
+        }
+        policies.reload(&policy(&format!("{BREAKER}, enabled = false"))).unwrap();
+        assert!(!is_open(&handle), "nothing is guarded where nothing is retried");
+        clock.advance(secs(29));
+        policies.reload(&policy(BREAKER)).unwrap();
+        assert!(is_open(&handle));
+        clock.advance(secs(1));
+        assert!(!is_open(&handle), "the probe of the breaker whose time has come");
+    }
+
+    #[test]
+    fn a_circuit_is_closed_again_when_its_settings_change() {
+        let (policies, handle, clock) = broken();
+        let derived = handle.clone().attempts(7);
+        assert!(is_open(&derived));
+        policies.reload(&policy("breaker = { failures = 3, open_for = '30s' }")).unwrap();
+        assert!(!is_open(&handle) && !is_open(&derived));
+        let error = busy.retry_with(&derived).report().call().unwrap_err();
+        assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 3));
+        assert!(is_open(&handle), "one new breaker for both");
+        // And it tells the time by the same clock.
+        clock.advance(secs(30));
+        assert!(!is_open(&handle));
+    }
+
+    #[test]
+    fn a_call_in_flight_answers_to_the_breaker_it_began_with() {
+        let clock = VirtualClock::new();
+        let policies = Policies::builder().clock(clock.clone()).load(&policy(BREAKER), "").unwrap();
+        let handle = policies.get_interrupting("a").unwrap().timer(clock);
+        let mut attempts = handle.try_start().unwrap();
+        policies.reload(&policy("breaker = { failures = 1 }")).unwrap();
+        assert!(attempts.check_blocking(None::<()>).is_continue());
+        assert!(attempts.check_blocking(None).is_break());
+        assert!(!is_open(&handle));
+    }
+
+    #[test]
+    fn dropping_a_derived_handle_leaves_its_breaker_to_the_others() {
+        let (policies, handle, _) = broken();
+        let derived = handle.clone().attempts(7);
+        drop(handle);
+        policies.reload(&policy(&format!("{BREAKER}, jitter = false"))).unwrap();
+        assert!(is_open(&derived));
+        drop(derived);
+        policies.reload(&policy(BREAKER)).unwrap();
+        assert!(is_open(&policies.get_interrupting("a").unwrap().timer(VirtualClock::new())));
+    }
+}
+
+mod telling {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_panics_keeps_nobody_from_hearing() {
+        let events = Events::default();
+        let later = events.clone();
+        let policies = Policies::builder()
+            .on_update(|_| std::panic::resume_unwind(Box::new("bomb")))
+            .on_update(move |event| later.push(event))
+            .load(&constant(1, 3), "")
+            .unwrap();
+        let handle = policies.get("a").unwrap();
+        policies.reload(&constant(1, 4)).unwrap();
+        assert!(policies.reload(&toml("%")).is_err());
+        policies.reload(&constant(1, 5)).unwrap();
+        assert_eq!((events.take().len(), policies.revision()), (3, 3));
+        assert_eq!(attempts_of(&handle), 5);
+    }
+
+    /// Policies that their own listener knows.
+    type Itself = Arc<OnceLock<Policies>>;
+
+    #[test]
+    fn a_listener_may_take_handles() {
+        let (itself, seen) = (Itself::default(), Arc::new(AtomicU64::new(0)));
+        let (known, saw) = (itself.clone(), seen.clone());
+        let policies = Policies::builder()
+            .on_update(move |_| {
+                let policies = known.get().unwrap();
+                let handle = policies.get("a").unwrap().attempts(2);
+                handle.check_kinds::<Error>().unwrap();
+                assert_eq!((handle.revision(), policies.last_error()), (policies.revision(), None));
+                saw.store(handle.revision(), Ordering::Relaxed);
+            })
+            .load(&constant(1, 3), "")
+            .unwrap();
+        itself.set(policies.clone()).unwrap();
+        policies.reload(&constant(1, 4)).unwrap();
+        assert_eq!(seen.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn an_update_by_a_listener_is_told_after_the_one_it_hears_of() {
+        let (itself, events) = (Itself::default(), Events::default());
+        let (known, later) = (itself.clone(), events.clone());
+        let policies = Policies::builder()
+            .on_update(move |event| {
+                let policies = known.get().unwrap();
+                match event {
+                    UpdateEvent::Applied(update) if update.revision() < 4 => {
+                        let attempts = update.revision() as u32 + 3;
+                        assert!(policies.reload(&constant(1, attempts)).is_ok());
+                    }
+                    UpdateEvent::Applied(_) => assert!(policies.reload(&toml("%")).is_err()),
+                    _ => {}
+                }
+            })
+            .on_update(move |event| later.push(event))
+            .load(&constant(1, 3), "")
+            .unwrap();
+        itself.set(policies.clone()).unwrap();
+        policies.reload(&constant(1, 4)).unwrap();
+        let events = events.take();
+        let heads: Vec<_> = events.iter().map(|event| &event[..10]).collect();
+        assert_eq!(heads, ["revision 2", "revision 3", "revision 4", "an update "]);
+        assert_eq!((policies.revision(), policies.refused()), (4, 1));
+    }
+
+    #[test]
+    fn updates_of_many_threads_are_told_in_the_order_in_which_they_came_into_force() {
+        const THREADS: u32 = 8;
+        const EACH: u32 = 25;
+        let revisions = Arc::new(Mutex::new(Vec::new()));
+        let heard = revisions.clone();
+        let policies = Policies::builder()
+            .on_update(move |event| match event {
+                UpdateEvent::Applied(update) => heard.lock().unwrap().push(update.revision()),
+                other => panic!("{other}"),
+            })
+            .load(&constant(1, 1), "")
+            .unwrap();
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let policies = &policies;
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        policies.reload(&constant(1, 2 + n * THREADS + thread)).unwrap();
+                    }
+                });
+            }
+        });
+        let all = u64::from(THREADS * EACH);
+        assert_eq!(*revisions.lock().unwrap(), (2..=all + 1).collect::<Vec<_>>());
+    }
+
+    /// What an event of `tracing` says.
+    #[derive(Clone, Default)]
+    struct Traces(Arc<Mutex<Vec<String>>>);
+
+    impl tracing::Subscriber for Traces {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+            tracing::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+        fn enter(&self, _: &tracing::Id) {}
+        fn exit(&self, _: &tracing::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            struct Fields(String);
+            impl tracing::field::Visit for Fields {
+                fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
+                    self.0 += &format!(" {field}:i64={value}");
+                }
+                fn record_debug(
+                    &mut self,
+                    field: &tracing::field::Field,
+                    value: &dyn std::fmt::Debug,
+                ) {
+                    self.0 += &format!(" {field}={value:?}");
+                }
+            }
+            let metadata = event.metadata();
+            let mut fields = Fields(format!("{} {}", metadata.level(), metadata.target()));
+            event.record(&mut fields);
+            self.0.lock().unwrap().push(fields.0);
+        }
+    }
+
+    #[test]
+    fn each_update_is_one_event_of_tracing() {
+        let traces = Traces::default();
+        tracing::subscriber::with_default(traces.clone(), || {
+            let policies = load("policies = { a = {}, b = {} }");
+            policies.reload(&toml("policies = { a.attempts = 4, b = {} }")).unwrap();
+            policies.reload(&toml("policies = { a.attempts = 4, b = {} }")).unwrap();
+            policies.reload(&toml("policies = { a.attempts = 4 }")).unwrap();
+            assert!(policies.reload(&toml("policies.a.attempts = 0")).is_err());
+        });
+        assert_eq!(
+            *traces.0.lock().unwrap(),
+            [
+                "INFO persevere::policies message=revision 2 of the retry policies: changed `a` revision:i64=2",
+                "WARN persevere::policies message=revision 3 of the retry policies: removed `b` (handles keep the last good form) revision:i64=3",
+                "ERROR persevere::policies message=an update of the retry policies was refused, revision 3 stays in force: the retry policies are not valid: `policies.a.attempts` is 0, expected a whole number of at least 1 (TOML source string, profile `default`) revision:i64=3",
+            ]
+        );
+    }
+
+    #[test]
+    fn updates_are_counted_and_the_revision_is_a_gauge() {
+        use metrics_util::debugging::DebuggingRecorder;
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let shown = || {
+            let mut all: Vec<_> = snapshotter
+                .snapshot()
+                .into_vec()
+                .into_iter()
+                .map(|(key, _, _, value)| format!("{} {value:?}", key.key()))
+                .collect();
+            all.sort();
+            all
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let policies = Policies::load(&constant(1, 3), "").unwrap();
+            assert_eq!(shown(), ["Key(persevere_policy_revision) Gauge(1.0)"]);
+            policies.reload(&constant(1, 4)).unwrap();
+            policies.reload(&constant(1, 4)).unwrap();
+            policies.reload(&constant(1, 5)).unwrap();
+            assert!(policies.reload(&toml("%")).is_err());
+        });
+        assert_eq!(
+            shown(),
+            [
+                "Key(persevere_policy_revision) Gauge(3.0)",
+                "Key(persevere_policy_updates_total, [result = applied]) Counter(2)",
+                "Key(persevere_policy_updates_total, [result = refused]) Counter(1)",
+            ]
+        );
+    }
+}
+
+mod streams {
+    use super::*;
+
+    #[test]
+    fn following_goes_on_after_garbage_and_panicking_listeners() {
+        let policies = Policies::builder()
+            .on_update(|_| std::panic::resume_unwind(Box::new("bomb")))
+            .load(&constant(1, 3), "")
+            .unwrap();
+        let handle = policies.get("a").unwrap();
+        let updates = [
+            toml("%"),
+            toml("policies.a.atempts = 4"),
+            constant(1, 4),
+            toml("policies.a = 5"),
+            toml("policies.a.breaker = {}"),
+            toml("policies = 3"),
+            constant(1, 6),
+        ];
+        block_on(policies.follow(stream::iter(updates)));
+        assert_eq!((policies.revision(), policies.refused(), policies.last_error()), (3, 5, None));
+        assert_eq!(attempts_of(&handle), 6);
+    }
+
+    fn is_send_and_static<T: Send + 'static>(value: T) -> T {
+        value
+    }
+
+    #[test]
+    fn a_program_may_spawn_the_future_on_any_runtime() {
+        let (sender, receiver) = channel::unbounded();
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        let follow = is_send_and_static(policies.follow(receiver));
+        // It holds the policies, and follows for the handles alone.
+        drop(policies);
+        let following = thread::spawn(move || block_on(follow));
+        sender.unbounded_send(constant(1, 7)).unwrap();
+        drop(sender);
+        following.join().unwrap();
+        assert_eq!(attempts_of(&handle), 7);
+    }
+
+    #[test]
+    fn a_stream_that_stays_where_it_is_can_be_followed_too() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let tag = std::rc::Rc::new(1);
+        let updates = stream::once(async {
+            let attempts = 4 * *tag;
+            constant(1, attempts)
+        });
+        block_on(policies.follow(updates));
+        assert_eq!(policies.revision(), 2);
+    }
+
+    #[test]
+    fn nothing_is_followed_before_the_first_poll_and_after_the_drop() {
+        let (sender, receiver) = channel::unbounded();
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let mut follow = Box::pin(policies.follow(receiver));
+        sender.unbounded_send(constant(1, 4)).unwrap();
+        assert_eq!(policies.revision(), 1);
+        // It yields between updates, so a few polls come to where it waits.
+        for _ in 0..4 {
+            assert!(follow.as_mut().now_or_never().is_none());
+        }
+        assert_eq!(policies.revision(), 2);
+        sender.unbounded_send(constant(1, 5)).unwrap();
+        drop(follow);
+        assert_eq!(policies.revision(), 2);
+        assert!(sender.unbounded_send(constant(1, 6)).is_err(), "the stream is dropped too");
+    }
+
+    #[test]
+    fn a_stream_that_is_always_ready_starves_nobody() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let updates = stream::iter((1..=5).map(|n| constant(1, n)).cycle());
+        let others_turn = async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                () = policies.follow(updates) => unreachable!("the stream does not end"),
+                () = others_turn => {}
+            }
+        });
+        assert!(policies.revision() > 1);
+    }
+}
+
+mod callers {
+    use super::*;
+    use std::cell::RefCell;
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    /// Attempts, delays and kinds all say which revision this is.
+    fn revision(r: u64) -> Figment {
+        toml(&format!(
+            "policies.a = {{ {EVERY_SECOND}, wait_min = '{r}ms', wait_max = '{r}ms', \
+             attempts = {}, exceptions = ['R{r}'] }}",
+            attempts(r)
+        ))
+    }
+
+    fn attempts(r: u64) -> u32 {
+        2 + (r % 5) as u32
+    }
+
+    /// An error that notes by which kind it is asked for.
+    struct Asked<'a>(&'a RefCell<Vec<String>>);
+
+    impl Kinded for Asked<'_> {
+        const KINDS: &'static [&'static str] = &[];
+        fn is_kind(&self, name: &str) -> bool {
+            self.0.borrow_mut().push(name.to_owned());
+            true
+        }
+        fn knows(name: &str) -> bool {
+            name.starts_with('R')
+        }
+    }
+
+    /// Gives way to others instead of sleeping, and notes for how long it should have slept.
+    #[derive(Clone, Default)]
+    struct GivesWay(Arc<Mutex<Vec<Duration>>>);
+
+    struct Yield(bool);
+
+    impl Future for Yield {
+        type Output = ();
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    impl Clock for GivesWay {
+        type Sleep = Yield;
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+    impl Timer for GivesWay {
+        fn sleep(&self, duration: Duration) -> Yield {
+            self.0.lock().unwrap().push(duration);
+            Yield(false)
+        }
+    }
+    impl BlockingTimer for GivesWay {
+        fn sleep_blocking(&self, duration: Duration) {
+            self.0.lock().unwrap().push(duration);
+            thread::yield_now();
+        }
+    }
+
+    /// What one call was seen to do, all of one revision.
+    fn check(
+        executions: u32,
+        announced: Option<u32>,
+        delays: &[Duration],
+        kinds: &[String],
+    ) -> u64 {
+        let r = delays[0].as_millis() as u64;
+        assert_eq!(executions, attempts(r));
+        assert_eq!(announced, Some(attempts(r)));
+        assert_eq!(delays, vec![ms(r); executions as usize - 1]);
+        assert_eq!(kinds, vec![format!("R{r}"); executions as usize]);
+        r
+    }
+
+    fn call(handle: &PolicyHandle) -> u64 {
+        let (timer, kinds) = (GivesWay::default(), RefCell::new(Vec::new()));
+        let (mut executions, mut announced) = (0, None);
+        let operation = |attempt: persevere::Attempt| {
+            executions += 1;
+            announced = attempt.max_attempts().map(Into::into);
+            Err::<(), _>(Asked(&kinds))
+        };
+        assert!(operation.retry_with(handle).timer(timer.clone()).call().is_err());
+        check(executions, announced, &timer.0.lock().unwrap(), &kinds.take())
+    }
+
+    struct AskedAsync(Arc<Mutex<Vec<String>>>);
+
+    impl Kinded for AskedAsync {
+        const KINDS: &'static [&'static str] = &[];
+        fn is_kind(&self, name: &str) -> bool {
+            self.0.lock().unwrap().push(name.to_owned());
+            true
+        }
+        fn knows(name: &str) -> bool {
+            name.starts_with('R')
+        }
+    }
+
+    async fn call_async(handle: &PolicyHandle) -> u64 {
+        let (timer, kinds) = (GivesWay::default(), Arc::new(Mutex::new(Vec::new())));
+        let (mut executions, mut announced) = (0, None);
+        let operation = |attempt: persevere::Attempt| {
+            executions += 1;
+            announced = attempt.max_attempts().map(Into::into);
+            let kinds = kinds.clone();
+            async move {
+                Yield(false).await;
+                Err::<(), _>(AskedAsync(kinds))
+            }
+        };
+        assert!(operation.retry_with(handle).timer(timer.clone()).await.is_err());
+        check(executions, announced, &timer.0.lock().unwrap(), &kinds.lock().unwrap())
+    }
+
+    fn call_cached(handle: &PolicyHandle) -> u64 {
+        let mut cached = handle.clone().cached();
+        let (timer, kinds) = (GivesWay::default(), RefCell::new(Vec::new()));
+        let mut last = 0;
+        for _ in 0..3 {
+            let (mut executions, mut announced) = (0, None);
+            let operation = |attempt: persevere::Attempt| {
+                executions += 1;
+                announced = attempt.max_attempts().map(Into::into);
+                Err::<(), _>(Asked(&kinds))
+            };
+            assert!(operation.retry_with(&mut cached).timer(timer.clone()).call().is_err());
+            let delays = std::mem::take(&mut *timer.0.lock().unwrap());
+            let seen = check(executions, announced, &delays, &kinds.take());
+            assert!(seen >= last, "an older revision after a newer one");
+            last = seen;
+        }
+        last
+    }
+
+    const UPDATES: u64 = 300;
+    const TASKS: usize = 1000;
+    const THREADS: usize = 8;
+
+    /// Calls without end, each handle's revisions in order, until the updates are over.
+    #[derive(Default)]
+    struct Progress {
+        calls: AtomicU64,
+        over: AtomicBool,
+    }
+
+    impl Progress {
+        fn note(&self, last: &mut u64, seen: u64) -> bool {
+            assert!(seen >= *last, "an older revision after a newer one");
+            *last = seen;
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            !self.over.load(Ordering::Relaxed)
+        }
+    }
+
+    fn a_thousand_callers() -> (Policies, u64) {
+        let policies = Policies::load(&revision(1), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        handle.check_kinds::<AskedAsync>().unwrap();
+        // Settings of one's own that change nothing of what is checked.
+        let derived = handle.clone().retry_after_max(secs(1));
+        let progress = Arc::new(Progress::default());
+
+        let threads: Vec<_> = (0..THREADS)
+            .map(|n| {
+                let handle = [&handle, &derived][n % 2].clone();
+                let (progress, policies) = (progress.clone(), policies.clone());
+                thread::spawn(move || {
+                    let mut last = 0;
+                    while progress.note(&mut last, call(&handle)) {
+                        progress.note(&mut last, call_cached(&handle));
+                        let fresh = policies.get("a").unwrap().retry_after_max(secs(2));
+                        progress.note(&mut last, call(&fresh));
+                    }
+                })
+            })
+            .collect();
+
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+        runtime.block_on(async {
+            let tasks: Vec<_> = (0..TASKS)
+                .map(|n| {
+                    let handle = [&handle, &derived][n % 2].clone();
+                    let progress = progress.clone();
+                    tokio::spawn(async move {
+                        let mut last = 0;
+                        while progress.note(&mut last, call_async(&handle).await) {}
+                    })
+                })
+                .collect();
+            let pace = progress.clone();
+            let updates = stream::unfold(2, move |r| {
+                let pace = pace.clone();
+                async move {
+                    let before = pace.calls.load(Ordering::Relaxed);
+                    while pace.calls.load(Ordering::Relaxed) < before + 5 {
+                        tokio::task::yield_now().await;
+                    }
+                    let next = match r {
+                        r if r > UPDATES => return None,
+                        r if r % 10 == 0 => toml("policies.a.attempts = 0"),
+                        r => revision(r),
+                    };
+                    Some((next, r + 1))
+                }
+            });
+            tokio::spawn(policies.follow(updates)).await.unwrap();
+            progress.over.store(true, Ordering::Relaxed);
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        (policies, call(&handle))
+    }
+
+    #[test]
+    fn each_of_a_thousand_concurrent_calls_is_of_exactly_one_revision() {
+        let (sender, receiver) = mpsc::channel();
+        let run = thread::spawn(move || {
+            let result = a_thousand_callers();
+            drop(sender);
+            result
+        });
+        // A deadlock would wait for ever.
+        let timeout =
+            receiver.recv_timeout(secs(120)) == Err::<(), _>(mpsc::RecvTimeoutError::Timeout);
+        assert!(!timeout, "the callers or the updates are stuck");
+        let (policies, last) = run.join().unwrap();
+        assert_eq!(
+            (policies.revision(), policies.refused()),
+            (UPDATES - UPDATES / 10, UPDATES / 10)
+        );
+        assert_eq!(last, UPDATES - 1);
+    }
+}
+
+/// Errors of the standard library are of kinds by their names, so a policy tells them apart.
+#[test]
+fn an_update_changes_which_errors_are_retried() {
+    let policies = load("policies.a.exceptions = ['TimedOut']");
+    let (handle, _) = timed(&policies);
+    let attempts = |kind: ErrorKind| {
+        let mut count = 0;
+        let _ = handle.call(|_| {
+            count += 1;
+            Err::<(), _>(Error::from(kind))
+        });
+        count
+    };
+    assert_eq!((attempts(ErrorKind::TimedOut), attempts(ErrorKind::NotFound)), (3, 1));
+    policies.reload(&toml("policies.a.exceptions = ['NotFound']")).unwrap();
+    assert_eq!((attempts(ErrorKind::TimedOut), attempts(ErrorKind::NotFound)), (1, 3));
+}
