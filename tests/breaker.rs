@@ -13,14 +13,16 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
+use proptest::prelude::{Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+
 use persevere::hook::breaker::{
     Counts, Observed, Permit, Settings, State, Trip, Window, observe, refuse_if,
 };
 use persevere::hook::{CircuitBreaker, Hook, HookExt, RetryEvent};
-use persevere::time::VirtualClock;
+use persevere::time::{Clock as _, VirtualClock};
 use persevere::{
     Attempt, Interrupted, Policy, Reason, RetryExt, Verdict, Veto, constant, delays, exponential,
-    immediate,
+    immediate, linear,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -697,6 +699,122 @@ fn two_breakers_on_one_policy_see_the_same_calls() {
     assert_eq!(policy.call(|_| Err::<(), _>(Trouble::Down)), Err(Trouble::Down));
     assert_eq!((inside.state(), outside.state()), (State::Closed, State::Open));
     assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+}
+
+#[test]
+fn a_breaker_by_reference_is_the_same_breaker() {
+    let breaker = about_to_probe();
+    let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.by_ref());
+    {
+        let mut retry = pin!((|| pending::<Result<(), Trouble>>()).retry_with(&policy));
+        let _ = retry.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        refuses(&breaker);
+    }
+    assert_eq!(policy.call(|_| Ok::<_, Trouble>(())), Ok(()));
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(policy.call(|_| Err::<(), _>(Trouble::Down)), Err(Trouble::Down));
+    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+}
+
+/// The same breaker, one call after the other: slow, and plainly right.
+#[derive(Debug)]
+struct Plain {
+    rule: Rule,
+    state: State,
+    seen: Vec<bool>,
+    since: Duration,
+    openings: u32,
+    successes: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Rule {
+    Run(usize),
+    Rate { percent: usize, least: usize, last: usize },
+}
+
+impl Plain {
+    fn asks(&mut self, now: Duration) -> bool {
+        if self.state == State::Open && now >= self.since + self.openings * SECOND {
+            (self.state, self.successes) = (State::HalfOpen, 0);
+        }
+        self.state == State::Closed || self.state == State::HalfOpen
+    }
+
+    fn hears(&mut self, failed: bool, now: Duration) {
+        self.seen.push(failed);
+        let opens =
+            failed
+                && match self.rule {
+                    _ if self.state == State::HalfOpen => true,
+                    Rule::Run(most) => self.seen.rchunks(most).next().is_some_and(|last| {
+                        last.len() == most && last.iter().all(|failed| *failed)
+                    }),
+                    Rule::Rate { percent, least, last } => {
+                        let seen: Vec<_> = self.seen.iter().rev().take(last).collect();
+                        let failures = seen.iter().filter(|failed| ***failed).count();
+                        seen.len() >= least && failures * 100 >= percent * seen.len()
+                    }
+                };
+        if opens {
+            (self.state, self.since) = (State::Open, now);
+            self.openings += 1;
+        } else if self.state == State::HalfOpen {
+            self.successes += 1;
+            if self.successes == 2 {
+                self.state = State::Closed;
+                self.openings = 0;
+                self.seen.clear();
+            }
+        }
+    }
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    let rate = (1_usize..=100, 1_usize..=8, 0_usize..=4);
+    prop_oneof![
+        (1_usize..=4).prop_map(Rule::Run),
+        rate.prop_map(|(percent, least, more)| Rule::Rate { percent, least, last: least + more }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn it_does_what_a_plain_breaker_does(
+        rule in rules(),
+        steps in prop::collection::vec((0_u32..6, any::<bool>()), 1..200),
+    ) {
+        let settings = match rule {
+            Rule::Run(most) => Settings::consecutive(most as u32),
+            Rule::Rate { percent, least, last } => {
+                let rate = Settings::failure_rate(percent as f64 / 100.0, least as u32);
+                rate.over_calls(last as u32)
+            }
+        };
+        let clock = VirtualClock::new();
+        let breaker = CircuitBreaker::new(settings.successes(2))
+            .open_for(linear(SECOND))
+            .clock(clock.clone());
+        let mut plain = Plain {
+            rule,
+            state: State::Closed,
+            seen: vec![],
+            since: Duration::ZERO,
+            openings: 0,
+            successes: 0,
+        };
+        for (idle, failed) in steps {
+            clock.advance(idle * SECOND / 2);
+            let allowed = plain.asks(clock.now());
+            let outcome = if failed { Err(Trouble::Down) } else { Ok(()) };
+            let expected = if allowed { outcome } else { Err(Trouble::NotAsked) };
+            prop_assert_eq!(one(&breaker, outcome), expected);
+            if allowed {
+                plain.hears(failed, clock.now());
+            }
+            prop_assert_eq!((breaker.state(), breaker.openings()), (plain.state, plain.openings));
+        }
+    }
 }
 
 #[test]

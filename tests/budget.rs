@@ -11,8 +11,10 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+
 use persevere::classify::OnError;
-use persevere::hook::budget::{CostPerRetry, Model, Ratio, Threshold};
+use persevere::hook::budget::{CostPerRetry, Model, PerKey, Ratio, Threshold};
 use persevere::hook::{Budget, Hook, RetryEvent};
 use persevere::time::VirtualClock;
 use persevere::{
@@ -359,6 +361,145 @@ fn a_hook_that_is_used_for_one_call_after_the_other_starts_anew_each_time() {
     }
     let _ = (|| Some(())).retry_with(immediate().max_attempts(3)).hook(&mut budget).call();
     assert_eq!(budget.tokens(), 100.0);
+}
+
+#[test]
+fn a_budget_by_reference_is_the_same_budget() {
+    for (budget, full) in takers() {
+        let policy = Policy::new(immediate().max_attempts(3)).hook(budget.by_ref());
+        let _ = policy.call(|_| None::<()>);
+        assert_eq!(budget.available(), full - 2);
+        let clock = VirtualClock::new();
+        let asleep = Policy::new(constant(SECOND).max_attempts(3)).hook(budget.by_ref());
+        let asleep = asleep.timer(clock);
+        poll_once((|| async { None::<()> }).retry_with(&asleep));
+        assert_eq!(budget.available(), full - 2);
+    }
+}
+
+#[test]
+fn a_permit_that_is_dropped_goes_back_and_one_that_is_spent_does_not() {
+    for (budget, full) in takers() {
+        let permits: Vec<_> = (0..full).map(|_| budget.try_acquire().unwrap()).collect();
+        assert!(budget.try_acquire().is_none() && budget.available() == 0);
+        drop(permits);
+        assert_eq!(budget.available(), full);
+        budget.try_acquire().unwrap().spend();
+        assert_eq!(budget.available(), full - 1);
+    }
+}
+
+#[test]
+fn what_was_taken_in_a_window_that_has_passed_does_not_come_back_twice() {
+    let (budget, clock) = ratio(Ratio::new(0.0).min_per_second(10).ttl(SECOND));
+    let permits: Vec<_> = (0..10).map(|_| budget.try_acquire().unwrap()).collect();
+    clock.advance(SECOND);
+    assert_eq!(budget.available(), 10);
+    drop(permits);
+    assert_eq!(budget.available(), 10);
+}
+
+#[test]
+fn each_key_has_a_budget_and_those_that_nobody_would_miss_are_dropped() {
+    let clock = VirtualClock::new();
+    let budgets = PerKey::<u32>::new(Ratio::new(0.0).min_per_second(1).ttl(SECOND));
+    let budgets = budgets.clock(clock.clone());
+    assert!(budgets.is_empty());
+    let held = budgets.get(&0);
+    assert_eq!(call(&budgets.get(&1), FOREVER), (Reason::Budget, 2));
+    for key in 0..1_000 {
+        let _ = budgets.get(&key);
+    }
+    assert!(budgets.len() <= 64, "{}", budgets.len());
+    assert!(budgets.get(&0).is_shared_with(&held));
+    assert_eq!((budgets.get(&1).available(), budgets.get(&999).available()), (0, 1));
+    // The spent one is as good as new a second later.
+    clock.advance(SECOND);
+    (0..1_000).for_each(|key| drop(budgets.get(&key)));
+    assert_eq!(budgets.get(&1).available(), 1);
+    assert!(budgets.len() <= 65);
+}
+
+#[test]
+fn many_threads_that_ask_for_a_key_get_the_same_budget() {
+    let budgets = PerKey::<String>::new(CostPerRetry::new(100));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for key in 0..100 {
+                    budgets.get(&key.to_string()).try_acquire().unwrap().spend();
+                }
+            });
+        }
+    });
+    let left = |key: u32| budgets.get(&key.to_string()).tokens();
+    assert!((0..100).all(|key| left(key) == 80.0));
+}
+
+/// The same budget as a list of everything that happened: slow, and plainly right.
+#[derive(Default)]
+struct Ledger(Vec<(u64, f64)>);
+
+impl Ledger {
+    /// What is left of `reserve` and of what happened in the sixteen slots that end with this one.
+    fn balance(&self, reserve: f64, slot: u64) -> f64 {
+        let seen = self.0.iter().filter(|(then, _)| slot - then < 16);
+        reserve + seen.map(|(_, amount)| amount).sum::<f64>()
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_window_allows_what_a_ledger_of_everything_allows(
+        quarters in 1_u32..=12,
+        least in 0_u32..=3,
+        steps in prop::collection::vec((0_u64..40, 0_u8..4), 1..200),
+    ) {
+        let share = f64::from(quarters) / 4.0;
+        let (budget, clock) = ratio(Ratio::new(share).min_per_second(least).ttl(16 * SECOND));
+        let (mut ledger, mut slot) = (Ledger::default(), 0);
+        let (reserve, mut held) = (f64::from(least * 16), vec![]);
+        for (idle, what) in steps {
+            if idle > 20 {
+                clock.advance((idle - 20) as u32 * SECOND);
+                slot += idle - 20;
+            }
+            match what {
+                0 => {
+                    assert_eq!(call(&budget, 0).1, 1);
+                    ledger.0.push((slot, share));
+                }
+                1 | 2 => {
+                    let allowed = ledger.balance(reserve, slot) >= 1.0;
+                    let permit = budget.try_acquire();
+                    prop_assert_eq!(permit.is_some(), allowed);
+                    if let Some(permit) = permit {
+                        ledger.0.push((slot, -1.0));
+                        held.push((slot, permit));
+                    }
+                }
+                _ => {
+                    if let Some((then, permit)) = held.pop() {
+                        drop(permit);
+                        ledger.0.push((then, 1.0));
+                    }
+                }
+            }
+            prop_assert_eq!(budget.tokens(), ledger.balance(reserve, slot));
+        }
+        held.into_iter().for_each(|(_, permit)| permit.spend());
+    }
+
+    #[test]
+    fn every_share_of_four_decimals_is_exact(share in 1_u32..=30_000) {
+        let (budget, _) = ratio(Ratio::new(f64::from(share) / 10_000.0).min_per_second(0));
+        let policy = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
+        for _ in 0..100 {
+            let _ = policy.call(|_| Some(()));
+        }
+        prop_assert!((budget.tokens() - f64::from(share) / 100.0).abs() < 1e-9);
+        prop_assert_eq!(budget.available(), u64::from(share / 100));
+    }
 }
 
 #[test]

@@ -1,28 +1,45 @@
-//! A breaker in a call: it sees attempts, or operations.
+//! A breaker in a call: by a clone or by reference, and as one that sees attempts or operations.
 
+use alloc::sync::Arc;
+use core::fmt;
 use core::ops::ControlFlow::{self, Break, Continue};
 
-use super::{CircuitBreaker, Counts, State};
+use super::machine::{Kind, Ticket};
+use super::shared::Shared;
+use super::{CircuitBreaker, Counts};
 use crate::hook::{AttemptEvent, FinishEvent, Hook, RetryEvent};
+use crate::time::nanos;
 use crate::{Attempt, Reason, Verdict, Veto};
 
-impl CircuitBreaker {
-    /// Takes a ticket, unless it has one.
+/// What a call does with the breaker; its ticket is its own.
+impl Shared {
+    /// Takes a ticket, unless there is one.
     #[inline]
-    fn enter(&mut self) -> ControlFlow<Veto> {
-        if self.ticket.is_none() {
-            match self.shared.acquire() {
-                Ok(ticket) => self.ticket = Some(ticket),
+    fn enter(&self, ticket: &mut Option<Ticket>) -> ControlFlow<Veto> {
+        if ticket.is_none() {
+            match self.acquire() {
+                Ok(taken) => *ticket = Some(taken),
                 Err(_) => return Break(Veto::Circuit),
             }
         }
         Continue(())
     }
 
+    /// Answers for the ticket. It is still held if a backoff or a listener panics, and then goes
+    /// back when the call ends.
+    #[inline]
+    pub(super) fn answer(&self, ticket: &mut Option<Ticket>, counts: Counts) {
+        if let Some(held) = *ticket {
+            self.record(held, counts);
+            *ticket = None;
+        }
+    }
+
     /// Gives the ticket back if there is one: nothing is known.
-    fn leave(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.shared.machine.release(ticket);
+    #[inline]
+    fn leave(&self, ticket: &mut Option<Ticket>) {
+        if let Some(ticket) = ticket.take() {
+            self.machine.release(ticket);
         }
     }
 
@@ -30,56 +47,56 @@ impl CircuitBreaker {
         match verdict {
             Verdict::Accept => Counts::Success,
             Verdict::Retry | Verdict::RetryAfter(_) => Counts::Failure,
-            Verdict::Stop => self.shared.parts.settings.stop,
+            Verdict::Stop => self.parts.settings.stop,
         }
-    }
-}
-
-impl<O> Hook<O> for CircuitBreaker {
-    #[inline]
-    fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
-        self.enter()
-    }
-
-    /// Where it is no guard, nobody asked before. An attempt that it would refuse runs unseen.
-    #[inline]
-    fn before_attempt(&mut self, _: &Attempt) {
-        let _ = self.enter();
-    }
-
-    #[inline]
-    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
-        self.record(self.counts(event.verdict()));
     }
 
     /// A retry that would be refused after its sleep is refused before it, while there is an outcome
     /// to return.
     #[inline]
-    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
-        let refused = match self.state() {
-            State::Closed | State::HalfOpen => false,
-            State::Isolated => true,
-            State::Open => self.retry_after().is_some_and(|left| left > event.delay()),
+    fn allow_retry<O>(&self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+        let refused = match self.machine.kind() {
+            Kind::Closed | Kind::HalfOpen => false,
+            Kind::Isolated => true,
+            Kind::Opening | Kind::Open => {
+                self.left().is_some_and(|left| left > nanos(event.delay()))
+            }
         };
         if refused { Break(Veto::Circuit) } else { Continue(()) }
     }
+}
 
-    #[inline]
-    fn finish(&mut self, event: &FinishEvent<'_, O>) {
-        if event.reason().is_success() {
-            // Said by the loop, so no attempt was told to end.
-            self.record(Counts::Success);
-        } else {
-            self.leave();
-        }
-    }
+/// A [`CircuitBreaker`] by reference: made by [`CircuitBreaker::by_ref`].
+pub struct BreakerRef<'a> {
+    shared: &'a Shared,
+    ticket: Option<Ticket>,
 }
 
 /// A [`CircuitBreaker`] that sees whole operations: made by [`CircuitBreaker::operations`].
-#[derive(Clone, Debug)]
-pub struct Operations(CircuitBreaker);
+pub struct Operations {
+    shared: Arc<Shared>,
+    ticket: Option<Ticket>,
+}
 
 impl CircuitBreaker {
+    /// The same circuit as a hook that borrows it. Cloning it for a call counts no reference, so a
+    /// call that succeeds while no failure is remembered writes nothing that threads share, unless a
+    /// failure rate has to be recorded.
+    ///
+    /// ```
+    /// use persevere::{Policy, hook::{CircuitBreaker, breaker::State}, immediate};
+    /// use std::sync::LazyLock;
+    ///
+    /// static BREAKER: LazyLock<CircuitBreaker> = LazyLock::new(CircuitBreaker::default);
+    /// let policy = Policy::new(immediate().max_attempts(9)).guard(BREAKER.by_ref());
+    /// let _ = policy.call(|_| None::<()>);
+    /// assert_eq!(BREAKER.state(), State::Open);
+    /// ```
+    #[must_use]
+    pub fn by_ref(&self) -> BreakerRef<'_> {
+        BreakerRef { shared: &self.shared, ticket: None }
+    }
+
     /// The same circuit as a hook that sees operations instead of attempts: it is asked before the
     /// first attempt, and counts the call once, by how it ends. The [module](super) compares them.
     ///
@@ -96,30 +113,100 @@ impl CircuitBreaker {
     /// ```
     #[must_use]
     pub fn operations(&self) -> Operations {
-        Operations(self.clone())
+        Operations { shared: Arc::clone(&self.shared), ticket: None }
     }
 }
+
+macro_rules! attempts {
+    ([$($lifetime:lifetime)?] $type:ty) => {
+        impl<$($lifetime,)? O> Hook<O> for $type {
+            #[inline]
+            fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
+                self.shared.enter(&mut self.ticket)
+            }
+
+            /// Where it is no guard, nobody asked before. An attempt that it would refuse runs
+            /// unseen.
+            #[inline]
+            fn before_attempt(&mut self, _: &Attempt) {
+                let _ = self.shared.enter(&mut self.ticket);
+            }
+
+            #[inline]
+            fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+                self.shared.answer(&mut self.ticket, self.shared.counts(event.verdict()));
+            }
+
+            #[inline]
+            fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+                self.shared.allow_retry(event)
+            }
+
+            #[inline]
+            fn finish(&mut self, event: &FinishEvent<'_, O>) {
+                if event.reason().is_success() {
+                    // Said by the loop, so no attempt was told to end.
+                    self.shared.answer(&mut self.ticket, Counts::Success);
+                } else {
+                    self.shared.leave(&mut self.ticket);
+                }
+            }
+        }
+    };
+}
+attempts!([] CircuitBreaker);
+attempts!(['a] BreakerRef<'a>);
 
 impl<O> Hook<O> for Operations {
     #[inline]
     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
-        if attempt.is_first() { self.0.enter() } else { Continue(()) }
+        if attempt.is_first() { self.shared.enter(&mut self.ticket) } else { Continue(()) }
     }
 
     #[inline]
     fn before_attempt(&mut self, attempt: &Attempt) {
         if attempt.is_first() {
-            let _ = self.0.enter();
+            let _ = self.shared.enter(&mut self.ticket);
         }
     }
 
     #[inline]
     fn finish(&mut self, event: &FinishEvent<'_, O>) {
-        match event.reason() {
-            Reason::Succeeded => self.0.record(Counts::Success),
-            Reason::NotRetryable => self.0.record(self.0.counts(Verdict::Stop)),
-            reason if reason.gave_up() && event.attempts() > 0 => self.0.record(Counts::Failure),
-            _ => self.0.leave(),
-        }
+        let counts = match event.reason() {
+            Reason::Succeeded => Counts::Success,
+            Reason::NotRetryable => self.shared.counts(Verdict::Stop),
+            reason if reason.gave_up() && event.attempts() > 0 => Counts::Failure,
+            _ => Counts::Nothing,
+        };
+        self.shared.answer(&mut self.ticket, counts);
     }
 }
+
+/// A clone is for another call, and holds no probe; a call that is not brought to its end gives its
+/// own back.
+macro_rules! held {
+    ([$($lifetime:lifetime)?] $type:ident) => {
+        impl<$($lifetime)?> Clone for $type<$($lifetime)?> {
+            #[inline]
+            fn clone(&self) -> Self {
+                $type { shared: self.shared.clone(), ticket: None }
+            }
+        }
+
+        impl<$($lifetime)?> Drop for $type<$($lifetime)?> {
+            #[inline]
+            fn drop(&mut self) {
+                self.shared.leave(&mut self.ticket);
+            }
+        }
+
+        impl<$($lifetime)?> fmt::Debug for $type<$($lifetime)?> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.shared.describe(f, stringify!($type))
+            }
+        }
+    };
+}
+held!([] CircuitBreaker);
+held!([] Operations);
+held!(['a] BreakerRef);

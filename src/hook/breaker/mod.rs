@@ -69,23 +69,26 @@ mod machine;
 mod permit;
 mod rate;
 mod settings;
+mod shared;
+mod state;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 use core::sync::atomic;
 use core::time::Duration;
 
-use self::machine::{Kind, Machine, Ticket, Transition};
+use self::machine::{Kind, Ticket};
+use self::shared::{Parts, Shared};
 use super::InvalidSetting;
 use super::now::Now;
-use crate::time::{Clock, from_nanos, nanos};
-use crate::{Attempt, Backoff, DefaultTimer, constant, random};
+use crate::time::{Clock, from_nanos};
+use crate::{Backoff, DefaultTimer, constant};
 
 pub use self::adapter::{Observe, Observed, RefuseIf, observe, refuse_if};
-pub use self::hooks::Operations;
+pub use self::hooks::{BreakerRef, Operations};
 pub use self::permit::{Permit, Refused};
 pub use self::settings::{Counts, Settings, Trip, Window};
+pub use self::state::{Change, State};
 
 /// A circuit breaker, shared by its clones. It is a [`Hook`](super::Hook) for calls of any outcome,
 /// for [`Policy::guard`](crate::Policy::guard), and takes no lock.
@@ -119,121 +122,6 @@ pub struct CircuitBreaker {
     shared: Arc<Shared>,
     /// What this call was allowed and has not answered for.
     ticket: Option<Ticket>,
-}
-
-struct Shared {
-    parts: Parts,
-    machine: Machine,
-    rate: Rate,
-}
-
-type Listener = dyn Fn(&Change) + Send + Sync;
-
-/// What a breaker is built of, without its state.
-#[derive(Clone)]
-struct Parts {
-    settings: Settings,
-    open_for: Arc<dyn Backoff + Send + Sync>,
-    clock: Arc<Now>,
-    listeners: Vec<Arc<Listener>>,
-}
-
-/// What a failure rate is taken from.
-enum Rate {
-    None,
-    Calls(rate::Ring),
-    Time(rate::Slots),
-}
-
-/// What state a circuit is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Everything is let through.
-    Closed,
-    /// Everything is refused. It stays so when the open duration is over, until somebody asks.
-    Open,
-    /// A few probes are let through.
-    HalfOpen,
-    /// Everything is refused until [`reset`](CircuitBreaker::reset).
-    Isolated,
-}
-
-impl State {
-    /// The state in one word, for the labels of metrics: `closed`, `open`, `half_open`, `isolated`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            State::Closed => "closed",
-            State::Open => "open",
-            State::HalfOpen => "half_open",
-            State::Isolated => "isolated",
-        }
-    }
-}
-
-/// `half-open`
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            State::HalfOpen => "half-open",
-            other => other.as_str(),
-        })
-    }
-}
-
-impl From<Kind> for State {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Closed => State::Closed,
-            Kind::Opening | Kind::Open => State::Open,
-            Kind::HalfOpen => State::HalfOpen,
-            Kind::Isolated => State::Isolated,
-        }
-    }
-}
-
-/// A circuit went from one state to another. [`CircuitBreaker::on_change`] is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    transition: Transition,
-}
-
-impl Change {
-    /// The state before.
-    #[must_use]
-    pub fn from(&self) -> State {
-        self.transition.from.into()
-    }
-
-    /// The state after.
-    #[must_use]
-    pub fn to(&self) -> State {
-        self.transition.to.into()
-    }
-
-    /// How long the circuit will be open, if that is what it became.
-    #[must_use]
-    pub fn open_for(&self) -> Option<Duration> {
-        self.transition.open_for.map(from_nanos)
-    }
-
-    /// The number of this change: 1 for the first. Changes in quick succession may be told out of
-    /// order by two threads; this is their order.
-    #[must_use]
-    pub fn generation(&self) -> u32 {
-        self.transition.generation
-    }
-}
-
-/// `closed to open for 30s`
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} to {}", self.from(), self.to())?;
-        match self.open_for() {
-            Some(open_for) => write!(f, " for {open_for:?}"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// What waits for [`Kind::Opening`] to pass.
@@ -289,17 +177,7 @@ impl CircuitBreaker {
 
     /// A closed circuit of these parts.
     fn of(parts: Parts) -> Self {
-        let rate = match parts.settings.trip {
-            Trip::Consecutive(_) => Rate::None,
-            Trip::FailureRate { window: Window::Calls(calls), .. } => {
-                Rate::Calls(rate::Ring::new(calls))
-            }
-            Trip::FailureRate { window: Window::Time(time), .. } => {
-                Rate::Time(rate::Slots::new(nanos(time)))
-            }
-        };
-        let shared = Shared { parts, machine: Machine::closed(), rate };
-        CircuitBreaker { shared: Arc::new(shared), ticket: None }
+        CircuitBreaker { shared: Arc::new(Shared::new(parts)), ticket: None }
     }
 
     /// A closed circuit like this one, but for what `change` changes.
@@ -400,8 +278,7 @@ impl CircuitBreaker {
     /// ```
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let left = self.shared.machine.until()?.saturating_sub(self.shared.parts.clock.nanos());
-        (left > 0).then(|| from_nanos(left))
+        self.shared.left().map(from_nanos)
     }
 
     /// How often it opened since it was closed last: 0 while it is closed.
@@ -444,131 +321,9 @@ impl CircuitBreaker {
     }
 }
 
-impl Shared {
-    /// Leave to run; or how long to wait for it.
-    #[inline]
-    fn acquire(&self) -> Result<Ticket, Option<u64>> {
-        let probes = self.parts.settings.probes;
-        let (ticket, transition) = self.machine.acquire(probes, || self.parts.clock.nanos())?;
-        if transition.is_some() {
-            // A listener that panics takes the call with it, and that holds no ticket yet.
-            let unheld = Unheld { machine: &self.machine, ticket };
-            self.tell(transition);
-            core::mem::forget(unheld);
-        }
-        Ok(ticket)
-    }
-
-    /// The holder of `ticket` is done.
-    #[inline]
-    fn record(&self, ticket: Ticket, counts: Counts) {
-        match counts {
-            Counts::Success => self.succeed(ticket),
-            Counts::Failure => self.fail(ticket),
-            Counts::Nothing => self.machine.release(ticket),
-        }
-    }
-
-    #[inline]
-    fn succeed(&self, ticket: Ticket) {
-        if !matches!(self.rate, Rate::None) {
-            self.see(ticket, false);
-        }
-        self.tell(self.machine.succeed(ticket, self.parts.settings.successes));
-    }
-
-    fn fail(&self, ticket: Ticket) {
-        let trip = match self.parts.settings.trip {
-            Trip::Consecutive(failures) => machine::Trip::AtRun(failures),
-            Trip::FailureRate { rate, min_calls, .. } => {
-                let seen = self.see(ticket, true);
-                if seen.calls >= min_calls && seen.reaches(rate) {
-                    machine::Trip::Now
-                } else {
-                    machine::Trip::NotYet
-                }
-            }
-        };
-        let now = || self.parts.clock.nanos();
-        self.tell(self.machine.fail(ticket, trip, now, |n, d| self.duration(n, d)));
-    }
-
-    /// Records an outcome of a closed circuit, and says what was seen lately if it is a failure.
-    fn see(&self, ticket: Ticket, failed: bool) -> rate::Seen {
-        if self.machine.kind() != Kind::Closed || self.machine.generation() != ticket.generation {
-            return rate::Seen::default();
-        }
-        match &self.rate {
-            Rate::None => rate::Seen::default(),
-            Rate::Calls(ring) => ring.record(ticket.generation, failed),
-            Rate::Time(slots) => {
-                let now = self.parts.clock.nanos();
-                slots.record(ticket.generation, failed, now);
-                if failed { slots.seen(ticket.generation, now) } else { rate::Seen::default() }
-            }
-        }
-    }
-
-    /// How long it is open for the nth time, in nanoseconds, after it was for so long before.
-    fn duration(&self, opening: u32, before: u64) -> u64 {
-        let attempt = Attempt::new(opening)
-            .with_seed(random::fresh().get())
-            .with_previous_delay(from_nanos(before));
-        self.parts.open_for.delay_nanos(&attempt).unwrap_or(before)
-    }
-
-    #[inline]
-    fn tell(&self, transition: Option<Transition>) {
-        if let Some(transition) = transition {
-            for listener in &self.parts.listeners {
-                listener(&Change { transition });
-            }
-        }
-    }
-}
-
-/// Gives a ticket back that nobody came to hold.
-struct Unheld<'a> {
-    machine: &'a Machine,
-    ticket: Ticket,
-}
-
-impl Drop for Unheld<'_> {
-    fn drop(&mut self) {
-        self.machine.release(self.ticket);
-    }
-}
-
-/// The circuit is shared. The clone holds no probe: it is for another call.
-impl Clone for CircuitBreaker {
-    #[inline]
-    fn clone(&self) -> Self {
-        CircuitBreaker { shared: Arc::clone(&self.shared), ticket: None }
-    }
-}
-
-/// A call that is not brought to its end still gives its probe back.
-impl Drop for CircuitBreaker {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.shared.machine.release(ticket);
-        }
-    }
-}
-
 /// [`Settings::DEFAULT`].
 impl Default for CircuitBreaker {
     fn default() -> Self {
         CircuitBreaker::new(Settings::DEFAULT)
-    }
-}
-
-impl fmt::Debug for CircuitBreaker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CircuitBreaker")
-            .field("settings", &self.shared.parts.settings)
-            .field("state", &self.state())
-            .finish_non_exhaustive()
     }
 }

@@ -25,7 +25,8 @@ impl Permit {
 
     /// It counts this.
     pub fn record(mut self, counts: Counts) {
-        self.0.record(counts);
+        let CircuitBreaker { shared, ticket } = &mut self.0;
+        shared.answer(ticket, counts);
     }
 }
 
@@ -85,16 +86,6 @@ impl CircuitBreaker {
                 Ok(Permit(breaker))
             }
             Err(left) => Err(Refused { retry_after: left.map(from_nanos) }),
-        }
-    }
-
-    /// Answers for the ticket. It is still held if a backoff or a listener panics, and then goes
-    /// back when the call ends.
-    #[inline]
-    pub(super) fn record(&mut self, counts: Counts) {
-        if let Some(ticket) = self.ticket {
-            self.shared.record(ticket, counts);
-            self.ticket = None;
         }
     }
 }

@@ -30,24 +30,29 @@
 //! **Don't** count on it to limit attempts; a call that succeeds at the first attempt is never
 //! refused.
 
+mod account;
 mod bucket;
 mod model;
+#[cfg(feature = "std")]
+mod per_key;
+mod shared;
 #[cfg(target_has_atomic = "64")]
 mod window;
 
 use alloc::sync::Arc;
 use core::fmt;
-use core::ops::ControlFlow::{self, Break, Continue};
 use core::sync::atomic;
 #[cfg(target_has_atomic = "64")]
 use {super::now::Now, crate::DefaultTimer, crate::time::Clock};
 
-use self::bucket::Bucket;
+pub use self::account::{BudgetPermit, BudgetRef};
 #[cfg(target_has_atomic = "64")]
 pub use self::model::Ratio;
 pub use self::model::{CostPerRetry, Model, Threshold};
-use super::{AttemptEvent, FinishEvent, Hook, InvalidSetting, RetryEvent};
-use crate::{Attempt, Reason, Verdict, Veto};
+#[cfg(feature = "std")]
+pub use self::per_key::PerKey;
+use self::shared::{Shared, Taken, Tokens, above_half};
+use super::InvalidSetting;
 
 /// A retry budget, shared by its clones. It is a [`Hook`] for calls of any outcome, lock-free, and
 /// made of a few numbers.
@@ -70,60 +75,6 @@ pub struct Budget {
     shared: Arc<Shared>,
     /// What this call took for its last retry.
     taken: Option<Taken>,
-}
-
-/// A call's last withdrawal.
-struct Taken {
-    amount: u32,
-    /// Where it is to be given back, if it is.
-    #[cfg(target_has_atomic = "64")]
-    epoch: u64,
-    /// Whether the retry began that it was taken for.
-    used: bool,
-}
-
-struct Shared {
-    model: Model,
-    tokens: Tokens,
-}
-
-/// The tokens of each model.
-enum Tokens {
-    CostPerRetry(CostPerRetry, Bucket),
-    Threshold {
-        reward: u32,
-        bucket: Bucket,
-    },
-    #[cfg(target_has_atomic = "64")]
-    Ratio {
-        deposit: i64,
-        cost: i64,
-        window: window::Window,
-        clock: Now,
-    },
-}
-
-impl Shared {
-    /// With settings that were checked.
-    fn new(model: Model, #[cfg(target_has_atomic = "64")] clock: Now) -> Self {
-        let tokens = match model {
-            Model::CostPerRetry(settings) => {
-                Tokens::CostPerRetry(settings, Bucket::full(settings.capacity))
-            }
-            Model::Threshold(settings) => Tokens::Threshold {
-                reward: settings.reward(),
-                bucket: Bucket::full(settings.max_tokens * Threshold::PARTS),
-            },
-            #[cfg(target_has_atomic = "64")]
-            Model::Ratio(settings) => {
-                let (deposit, cost) = settings.fraction();
-                let (length, reserve) = (crate::time::nanos(settings.ttl), settings.reserve(cost));
-                let window = window::Window::new(length, reserve, clock.nanos());
-                Tokens::Ratio { deposit, cost, window, clock }
-            }
-        };
-        Shared { model, tokens }
-    }
 }
 
 impl Budget {
@@ -162,7 +113,7 @@ impl Budget {
         let model = model.into();
         model.check()?;
         #[cfg(target_has_atomic = "64")]
-        let shared = Shared::new(model, Now::new(DefaultTimer));
+        let shared = Shared::new(model, Arc::new(Now::new(DefaultTimer)));
         #[cfg(not(target_has_atomic = "64"))]
         let shared = Shared::new(model);
         Ok(Budget { shared: Arc::new(shared), taken: None })
@@ -180,7 +131,7 @@ impl Budget {
     #[cfg(target_has_atomic = "64")]
     #[must_use]
     pub fn clock<T: Clock + Send + Sync + 'static>(self, clock: T) -> Self {
-        let shared = Shared::new(self.shared.model, Now::new(clock));
+        let shared = Shared::new(self.shared.model, Arc::new(Now::new(clock)));
         Budget { shared: Arc::new(shared), taken: None }
     }
 
@@ -252,137 +203,6 @@ impl Budget {
     pub fn is_shared_with(&self, other: &Budget) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
-
-    /// A call begins.
-    #[inline]
-    fn begin(&self) {
-        #[cfg(target_has_atomic = "64")]
-        if let Tokens::Ratio { deposit, window, clock, .. } = &self.shared.tokens {
-            if *deposit > 0 {
-                window.deposit(*deposit, clock.nanos());
-            }
-        }
-    }
-
-    /// An attempt succeeded.
-    #[inline]
-    fn succeed(&self) {
-        if let Tokens::Threshold { reward, bucket } = &self.shared.tokens {
-            bucket.put(*reward);
-        }
-    }
-
-    /// An attempt failed in a way that might be retried.
-    fn fail(&self) {
-        if let Tokens::Threshold { bucket, .. } = &self.shared.tokens {
-            bucket.drain(Threshold::PARTS);
-        }
-    }
-
-    /// Pays for a retry; `None` if there is not enough.
-    fn pay(&self, after_timeout: bool) -> Option<Taken> {
-        let taken = |amount| Taken {
-            amount,
-            #[cfg(target_has_atomic = "64")]
-            epoch: 0,
-            used: false,
-        };
-        match &self.shared.tokens {
-            Tokens::CostPerRetry(settings, bucket) => {
-                let cost = if after_timeout { settings.timeout_cost } else { settings.retry_cost };
-                bucket.take(cost).then(|| taken(cost))
-            }
-            Tokens::Threshold { bucket, .. } => above_half(bucket).then(|| taken(0)),
-            #[cfg(target_has_atomic = "64")]
-            Tokens::Ratio { cost, window, clock, .. } => {
-                let epoch = window.withdraw(*cost, clock.nanos())?;
-                Some(Taken { epoch, ..taken(0) })
-            }
-        }
-    }
-
-    /// Gives back what the last retry took, if it did not begin.
-    #[inline]
-    fn give_back(&mut self) {
-        match self.taken.take() {
-            Some(taken) if !taken.used => self.refund(&taken),
-            _ => {}
-        }
-    }
-
-    fn refund(&self, taken: &Taken) {
-        match &self.shared.tokens {
-            Tokens::CostPerRetry(_, bucket) => bucket.put(taken.amount),
-            Tokens::Threshold { .. } => {}
-            #[cfg(target_has_atomic = "64")]
-            Tokens::Ratio { cost, window, .. } => window.refund(*cost, taken.epoch),
-        }
-    }
-}
-
-/// Twice the tokens are more than fit.
-fn above_half(bucket: &Bucket) -> bool {
-    bucket.tokens() > bucket.capacity() / 2
-}
-
-impl<O> Hook<O> for Budget {
-    #[inline]
-    fn before_attempt(&mut self, attempt: &Attempt) {
-        if let Some(taken) = &mut self.taken {
-            taken.used = true;
-        }
-        if attempt.is_first() {
-            self.begin();
-        }
-    }
-
-    #[inline]
-    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
-        match event.verdict() {
-            Verdict::Accept => self.succeed(),
-            Verdict::Retry | Verdict::RetryAfter(_) => self.fail(),
-            Verdict::Stop => {}
-        }
-    }
-
-    #[inline]
-    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
-        self.taken = self.pay(event.outcome().is_none());
-        if self.taken.is_some() { Continue(()) } else { Break(Veto::Budget) }
-    }
-
-    #[inline]
-    fn finish(&mut self, event: &FinishEvent<'_, O>) {
-        if event.reason() != Reason::Succeeded {
-            return self.give_back();
-        }
-        if event.outcome().is_none() {
-            // Said by the loop, so no attempt was told to end.
-            self.succeed();
-        }
-        if let Tokens::CostPerRetry(settings, bucket) = &self.shared.tokens {
-            let amount = self.taken.take().map_or(settings.first_try_reward, |taken| taken.amount);
-            bucket.put(amount);
-        }
-        self.taken = None;
-    }
-}
-
-/// Shares the tokens. The clone holds none for itself: it is for another call.
-impl Clone for Budget {
-    #[inline]
-    fn clone(&self) -> Self {
-        Budget { shared: Arc::clone(&self.shared), taken: None }
-    }
-}
-
-/// A call that is not brought to its end still gives back what it took for a retry that did not
-/// begin.
-impl Drop for Budget {
-    #[inline]
-    fn drop(&mut self) {
-        self.give_back();
-    }
 }
 
 /// [`CostPerRetry::AWS_STANDARD`].
@@ -398,21 +218,5 @@ impl fmt::Debug for Budget {
             .field("model", &self.shared.model)
             .field("tokens", &self.tokens())
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Nothing in this crate interrupts an attempt, so no test from outside comes here.
-    #[test]
-    fn a_retry_after_a_timeout_costs_more_and_a_success_gives_that_back() {
-        let mut budget = Budget::new(CostPerRetry::AWS_STANDARD);
-        budget.taken = budget.pay(true);
-        assert_eq!(budget.tokens(), 490.0);
-        budget.give_back();
-        assert_eq!(budget.tokens(), 500.0);
-        assert_eq!(budget.pay(false).map(|taken| taken.amount), Some(5));
     }
 }

@@ -89,6 +89,15 @@ impl Window {
         self.reserve + self.before(current) + net
     }
 
+    /// Whether nothing is remembered.
+    pub(super) fn is_forgotten(&self, now: u64) -> bool {
+        let current = self.current.load(Acquire).max(now / self.slot);
+        (0..SLOTS).all(|back| {
+            let epoch = current.wrapping_sub(back);
+            look(self.at(epoch).load(Acquire), epoch).is_none_or(|(net, _)| net == 0)
+        })
+    }
+
     /// The word in the slot of `current`, with its net and seal; or the epoch that replaced it.
     ///
     /// No slot has an epoch that was never current. So what is there while `current` is, and does not
