@@ -15,7 +15,7 @@ pub enum State {
     Open,
     /// A few probes are let through.
     HalfOpen,
-    /// Everything is refused until [`reset`](CircuitBreaker::reset).
+    /// Everything is refused until [`reset`](super::CircuitBreaker::reset).
     Isolated,
 }
 
@@ -53,7 +53,7 @@ impl From<Kind> for State {
     }
 }
 
-/// A circuit went from one state to another. [`CircuitBreaker::on_change`] is told.
+/// A circuit went from one state to another. [`CircuitBreaker::on_change`](super::CircuitBreaker::on_change) is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     pub(super) transition: Transition,

@@ -54,7 +54,7 @@ pub use self::per_key::PerKey;
 use self::shared::{Shared, Taken, Tokens, above_half};
 use super::InvalidSetting;
 
-/// A retry budget, shared by its clones. It is a [`Hook`] for calls of any outcome, lock-free, and
+/// A retry budget, shared by its clones. It is a [`Hook`](super::Hook) for calls of any outcome, lock-free, and
 /// made of a few numbers.
 ///
 /// A clone shares the tokens, not what a call holds of them: a retry that is paid for and then does

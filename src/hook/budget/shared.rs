@@ -67,6 +67,7 @@ impl Shared {
     }
 
     /// Whether it is as a new one would be.
+    #[cfg(feature = "std")]
     pub(super) fn is_fresh(&self) -> bool {
         match &self.tokens {
             Tokens::CostPerRetry(_, bucket) | Tokens::Threshold { bucket, .. } => {

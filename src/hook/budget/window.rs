@@ -90,6 +90,7 @@ impl Window {
     }
 
     /// Whether nothing is remembered.
+    #[cfg(feature = "std")]
     pub(super) fn is_forgotten(&self, now: u64) -> bool {
         let current = self.current.load(Acquire).max(now / self.slot);
         (0..SLOTS).all(|back| {
