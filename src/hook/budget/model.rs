@@ -1,9 +1,8 @@
 //! The settings of the published models.
 
-use core::time::Duration;
-
 use crate::hook::InvalidSetting;
-use crate::time::nanos;
+#[cfg(target_has_atomic = "64")]
+use {crate::time::nanos, core::time::Duration};
 
 /// How a [`Budget`](super::Budget) counts: one of the three published models.
 ///
