@@ -1,0 +1,179 @@
+//! The policies that a program installs, and what goes by their names. They are one for the whole
+//! process, so this is a test binary of its own.
+
+use std::any::Any;
+use std::io::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use persevere::RetryExt;
+use persevere::policy::{Named, Policies, policies_in_use};
+use persevere::time::VirtualClock;
+
+persevere::policy_in_use! { name: "fast", operation: "load" }
+persevere::policy_in_use! { name: "fast", operation: "load" }
+persevere::policy_in_use! { name: "fast", operation: "fetch" }
+persevere::policy_in_use! { name: "default_policy", operation: "store" }
+persevere::policy_in_use! { name: "guarded", operation: "pay" }
+persevere::policy_in_use! { name: "fats", operation: "save" }
+
+static FAST: Named = Named::new("fast", "load");
+
+fn toml(text: &str) -> Figment {
+    Figment::from(Toml::string(text))
+}
+
+fn settings(attempts: u32) -> Figment {
+    let fast = format!("fast = {{ attempts = {attempts}, wait_min = '1s', jitter = 'none' }}");
+    toml(&format!("policies = {{ {fast}, guarded.breaker = {{ failures = 2 }}, later = {{}} }}"))
+}
+
+/// How many attempts a call makes that always fails.
+fn attempts_of(named: &Named) -> u32 {
+    let busy = || Err::<(), _>(Error::other("busy"));
+    busy.retry_with(named).timer(VirtualClock::new()).report().call().unwrap_err().attempts()
+}
+
+/// What a call of this policy panics with.
+fn panic_of(named: &Named) -> String {
+    let payload: Box<dyn Any + Send> =
+        catch_unwind(AssertUnwindSafe(|| attempts_of(named))).unwrap_err();
+    payload.downcast_ref::<String>().unwrap().clone()
+}
+
+/// What was seen before anything was installed, and then the installed policies.
+struct Installed {
+    before: [String; 2],
+    none: bool,
+    policies: Policies,
+}
+
+/// Installs, once, in whatever order the tests run.
+fn installed() -> &'static Installed {
+    static INSTALLED: LazyLock<Installed> = LazyLock::new(|| {
+        let none = Policies::installed().is_none();
+        let before = [panic_of(&FAST), panic_of(&Named::default_policy("store"))];
+        let policies = Policies::load(&settings(3), "").unwrap();
+        policies.install().unwrap();
+        Installed { before, none, policies }
+    });
+    &INSTALLED
+}
+
+#[test]
+fn a_call_before_anything_is_installed_says_what_to_install_and_where() {
+    let [fast, default] = &installed().before;
+    assert!(installed().none);
+    assert_eq!(
+        fast,
+        "`load` is retried by the policy `fast`, but no policies are installed: at the start of \
+         `main`, write `Policies::load(&figment, \"resilience.retry\")?.install()?`"
+    );
+    assert!(default.starts_with("`store` is retried by the policy `default_policy`, but no"));
+}
+
+#[test]
+fn a_name_that_panicked_works_once_it_is_installed_and_follows_updates() {
+    let policies = &installed().policies;
+    assert_eq!(attempts_of(&FAST), 3);
+    assert_eq!(attempts_of(&Named::default_policy("store")), 3);
+    policies.reload(&settings(5)).unwrap();
+    assert_eq!(attempts_of(&FAST), 5);
+    Policies::installed().unwrap().reload(&settings(3)).unwrap();
+    assert_eq!(attempts_of(&FAST), 3);
+}
+
+#[test]
+fn an_unknown_name_is_told_with_the_known_ones() {
+    installed();
+    let named = Named::new("fats", "save");
+    assert_eq!(
+        panic_of(&named),
+        "`save` is retried by a policy that is not installed: there is no retry policy `fats`: did \
+         you mean `fast`? There are `default_policy`, `fast`, `guarded`, `later`. Add it to the \
+         settings, and find all such names at the start with `Policies::check_names_in_use`"
+    );
+}
+
+#[test]
+fn a_policy_that_may_interrupt_has_no_plain_handle_to_go_by() {
+    installed();
+    let message = panic_of(&Named::new("guarded", "pay"));
+    assert!(
+        message.starts_with(
+            "`pay` is retried by the policy `guarded`, which has no plain handle: the retry \
+             policies are not valid: `policies.guarded.breaker` is "
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn policies_are_installed_once() {
+    let first = &installed().policies;
+    let second = Policies::load(&toml("[policies.a]"), "").unwrap();
+    assert_eq!(first.install(), second.install());
+    let error = second.install().unwrap_err();
+    assert!(error.to_string().contains("install once, at the start of the program"), "{error}");
+    assert_eq!(
+        Policies::installed().unwrap().names(),
+        ["default_policy", "fast", "guarded", "later"]
+    );
+}
+
+#[test]
+fn threads_that_use_a_name_for_the_first_time_at_once_all_get_it() {
+    installed();
+    static LATER: Named = Named::new("later", "sweep");
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..16).map(|_| scope.spawn(|| attempts_of(&LATER))).collect();
+        assert!(calls.into_iter().all(|call| call.join().unwrap() == 3));
+    });
+}
+
+#[test]
+fn the_names_in_use_are_listed_once_each_and_in_order() {
+    let mine = |operation: &str| ["load", "fetch", "store", "pay", "save"].contains(&operation);
+    let used: Vec<_> = policies_in_use()
+        .into_iter()
+        .map(|used| (used.name, used.operation))
+        .filter(|(_, operation)| mine(operation))
+        .collect();
+    assert_eq!(
+        used,
+        [
+            ("default_policy", "store"),
+            ("fast", "fetch"),
+            ("fast", "load"),
+            ("fats", "save"),
+            ("guarded", "pay"),
+        ]
+    );
+}
+
+#[test]
+fn all_names_in_use_that_are_not_served_are_told_at_once() {
+    let error = Policies::load(&settings(3), "").unwrap().check_names_in_use().unwrap_err();
+    let text = error.to_string();
+    let lines: Vec<_> = text.lines().collect();
+    let [fats, guarded] = lines[..] else { panic!("{lines:?}") };
+    assert_eq!(
+        fats,
+        "`save` is retried by the policy `fats`, but there is no retry policy `fats`: did you mean \
+         `fast`? There are `default_policy`, `fast`, `guarded`, `later`"
+    );
+    assert!(
+        guarded.starts_with(
+            "`pay` is retried by the policy `guarded`, but the retry policies are not valid: \
+             `policies.guarded.breaker` is "
+        ),
+        "{guarded}"
+    );
+    let good =
+        Policies::load(&toml("policies = { fast = {}, fats = {}, guarded = {} }"), "").unwrap();
+    assert_eq!(good.check_names_in_use(), Ok(()));
+    // The names in use go by plain handles, so from now on no update may take these away.
+    assert!(good.reload(&toml("policies.fast.breaker = {}")).is_err());
+}
