@@ -846,21 +846,28 @@ fn either_half_of_somebody_elses_breaker_is_enough() {
 }
 
 #[test]
-fn both_halves_of_somebody_elses_breaker_stop_a_retry() {
-    // Another breaker as theirs: it is of somebody else for all that the hooks know.
-    let (theirs, _) = breaker(Settings::consecutive(2));
-    let (look, tell) = (theirs.clone(), theirs.clone());
-    let hook = refuse_if(move || look.retry_after().is_some()).and(observe(move |what| {
-        let Ok(permit) = tell.try_acquire() else { return };
-        match what {
-            Observed::Success => permit.success(),
-            Observed::Failure => permit.failure(),
-            Observed::Nothing => drop(permit),
-        }
-    }));
-    let policy = Policy::new(immediate().max_attempts(9)).guard(hook);
-    assert_eq!(policy.call(|_| Err::<(), _>(Trouble::Down)), Err(Trouble::Down));
-    assert_eq!(theirs.state(), State::Open);
+fn the_breaker_of_another_crate_serves_through_two_closures() {
+    let failures = failsafe::failure_policy::consecutive_failures(
+        2,
+        failsafe::backoff::constant(3600 * SECOND),
+    );
+    let theirs = failsafe::StateMachine::new(failures, ());
+    let policy = Policy::new(immediate().max_attempts(9)).guard(
+        refuse_if(|| !theirs.is_call_permitted()).and(observe(|seen| match seen {
+            Observed::Success => theirs.on_success(),
+            Observed::Failure => theirs.on_error(),
+            Observed::Nothing => {}
+        })),
+    );
+    let third =
+        policy.call(|attempt| if attempt.number() == 2 { Ok(()) } else { Err(Trouble::Down) });
+    assert_eq!((third, theirs.is_call_permitted()), (Ok(()), true));
+    let attempts = Cell::new(0);
+    let outcome = policy.call(|attempt| {
+        attempts.set(attempt.number());
+        Err::<(), _>(Trouble::Down)
+    });
+    assert_eq!((outcome, attempts.get()), (Err(Trouble::Down), 2));
     assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
 }
 
