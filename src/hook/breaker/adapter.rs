@@ -10,8 +10,9 @@ use crate::{Attempt, Verdict, Veto};
 /// crate. It needs a [`guard`](crate::Policy::guard) to refuse attempts; as a plain hook it refuses
 /// retries only.
 ///
-/// It is asked once before every attempt and once before every retry's sleep; many breakers answer a
-/// question by taking a probe, so give one that only looks, or one that counts twice.
+/// It is asked once before every attempt and once before every retry's sleep. Give a question that
+/// only looks, since a breaker that takes a probe by being asked would take two; the
+/// `is_call_permitted` of `failsafe` will do.
 ///
 /// ```
 /// use persevere::{Policy, hook::{HookExt, breaker::{Observed, observe, refuse_if}}, immediate};
