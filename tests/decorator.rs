@@ -609,11 +609,13 @@ fn names_of_the_expansion_and_of_the_body_do_not_meet() {
         policy: u32,
         held_outcome: u32,
         lent_outcome: u32,
-        (argument5, never): (u32, u32),
+        argument6: u32,
+        (a, never): (u32, u32),
         calls: &Cell<u32>,
     ) -> Result<u32, String> {
         until_call(calls, 2)?;
-        let total = attempts + outcome + policy + held_outcome + lent_outcome + argument5 + never;
+        let total =
+            attempts + outcome + policy + held_outcome + lent_outcome + argument6 + a + never;
         let attempts = total;
         Ok(attempts + POLICY)
     }
@@ -623,7 +625,7 @@ fn names_of_the_expansion_and_of_the_body_do_not_meet() {
         let attempts = outcome;
         Ok(attempts)
     }
-    assert_eq!(call(1, 1, 1, 1, 1, (1, 1), &Cell::new(0)), Ok(47));
+    assert_eq!(call(1, 1, 1, 1, 1, 1, (1, 1), &Cell::new(0)), Ok(48));
     assert_eq!(block_on(call_async("a".into(), "b", 1)), Ok("ab1".into()));
 }
 
@@ -930,6 +932,20 @@ fn functions_that_return_a_future_are_retried_in_it() {
         }
         .boxed()
     }
+    #[retry(THREE, when = |error| !error.is_empty())]
+    fn of_patterns(
+        (a, mut b): (String, u32),
+        mut c: u32,
+        calls: &Cell<u32>,
+    ) -> impl Future<Output = Result<String, String>> {
+        c += 1;
+        let Some(last) = a.chars().last() else { unreachable!("it is not empty") };
+        async move {
+            c += 1;
+            b += until_call(calls, 3)? + c;
+            Ok(a + &last.to_string() + &b.to_string())
+        }
+    }
     #[retry(THREE)]
     fn pinned<T: Clone + 'static>(value: T) -> Pin<Box<dyn Future<Output = Option<T>>>> {
         Box::pin(async move { Some(value) })
@@ -938,6 +954,9 @@ fn functions_that_return_a_future_are_retried_in_it() {
     let future = opaque(&calls, "a".into());
     assert_eq!(calls.get(), 0);
     assert_eq!((block_on(future), calls.get()), (Ok("a".into()), 3));
+    let future = of_patterns(("ab".into(), 1), 10, &calls);
+    calls.set(0);
+    assert_eq!((block_on(future), calls.get()), (Ok("abb16".into()), 3));
     let calls = AtomicU32::new(0);
     let future = assert_send(boxed(&calls, "b"));
     assert_eq!(calls.load(Ordering::Relaxed), 100);

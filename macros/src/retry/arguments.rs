@@ -88,14 +88,23 @@ impl Arguments {
                                     how: how(ty),
                                 });
                             }
-                            name.mutability = None;
+                            if before.len() <= 1 {
+                                name.mutability = None;
+                            } else if name.mutability.is_some() {
+                                argument.attrs.push(changed_inside());
+                            }
                         }
                         pattern if flavour == Flavour::Deferred => {
-                            locals.extend(names(pattern));
+                            let names = names(pattern);
+                            if names.iter().any(|name| name.mutability.is_some()) {
+                                argument.attrs.push(changed_inside());
+                            }
+                            locals.extend(names);
                         }
                         pattern => {
-                            let stem = format!("argument{index}");
-                            let outer = Ident::new(&stem, Span::mixed_site());
+                            let outer = format_ident!("argument{index}", span = Span::mixed_site());
+                            // As no argument with a name can be called.
+                            let stem = format!("{index}_argument");
                             let inner = std::mem::replace(pattern, Pat::Ident(plain(&outer)));
                             all.push(Argument {
                                 attributes,
@@ -261,6 +270,11 @@ fn of_self(receiver: &mut Receiver, body: &mut Block) -> Option<Argument> {
     Some(Argument { attributes, outer, stem: "self".into(), inner, ty, span, how })
 }
 
+/// A variable of the outer function may be changed in the attempts only, which have their own.
+fn changed_inside() -> Attribute {
+    parse_quote!(#[allow(unused_mut)])
+}
+
 /// The variables that statements bind.
 fn locals(statements: &mut [Stmt]) -> Vec<PatIdent> {
     let mut all: Vec<PatIdent> = vec![];
@@ -268,8 +282,7 @@ fn locals(statements: &mut [Stmt]) -> Vec<PatIdent> {
         if let Stmt::Local(local) = statement {
             let names = names(&mut local.pat.clone());
             if names.iter().any(|name| name.mutability.is_some()) {
-                // It is changed in the attempts, if anywhere.
-                local.attrs.push(parse_quote!(#[allow(unused_mut)]));
+                local.attrs.push(changed_inside());
             }
             for name in names {
                 all.retain(|other| other.ident != name.ident);

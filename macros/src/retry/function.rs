@@ -5,10 +5,11 @@ use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    AttrStyle, Attribute, Block, Error, Expr, ExprAsync, FnArg, GenericArgument, Item, Lifetime,
-    ParenthesizedGenericArguments, PathArguments, ReceiverKind, ReturnType, Signature, Stmt, Token,
-    Type, TypeFnPtr, TypeParamBound, TypeReference, Visibility, braced, token,
+    AttrStyle, Attribute, Block, Error, Expr, ExprAsync, GenericArgument, Item, PathArguments,
+    ReturnType, Signature, Stmt, Token, Type, TypeParamBound, Visibility, braced, token,
 };
+
+use super::lending::refuse_to_lend_twice;
 
 /// A function or a method with a body.
 pub(super) struct Function {
@@ -130,107 +131,11 @@ impl Function {
             Type::Tuple(tuple) if tuple.elems.is_empty() => Err(Error::new_spanned(tuple, message)),
             Type::Never(never) => Err(Error::new_spanned(never, message)),
             _ => {
-                self.refuse_to_lend_twice(&outcome)?;
+                refuse_to_lend_twice(&self.signature, &outcome)?;
                 Ok(Shape { flavour, outcome })
             }
         }
     }
-
-    /// What one attempt borrows mutably the next one has to borrow again, so no attempt can return
-    /// it.
-    fn refuse_to_lend_twice(&self, outcome: &Type) -> syn::Result<()> {
-        let returned = lifetimes(outcome);
-        let mut exclusive: Vec<String> = vec![];
-        let mut shared: Vec<String> = vec![];
-        let (mut of_self, mut elided) = (None, vec![]);
-        for argument in &self.signature.inputs {
-            let (reference, lifetime, mutable) = match argument {
-                FnArg::Receiver(receiver) => match &receiver.kind {
-                    ReceiverKind::Reference(_, lifetime, mutable) => {
-                        (true, lifetime.clone(), mutable.is_some())
-                    }
-                    ReceiverKind::Typed(_, ty) => reference(ty),
-                    _ => (false, None, false),
-                },
-                FnArg::Typed(argument) => reference(&argument.ty),
-            };
-            if reference && matches!(argument, FnArg::Receiver(_)) {
-                of_self = Some(mutable);
-            }
-            match (lifetime, mutable) {
-                (Some(lifetime), true) => exclusive.push(lifetime.ident.to_string()),
-                (Some(lifetime), false) => shared.push(lifetime.ident.to_string()),
-                (None, mutable) if reference => elided.push(mutable),
-                (None, _) => {}
-            }
-            if let FnArg::Typed(argument) = argument {
-                // What is inside another type may be shared as well.
-                let inner = match &*argument.ty {
-                    Type::Reference(reference) => lifetimes(&reference.elem),
-                    other if !reference.eq(&true) => lifetimes(other),
-                    _ => vec![],
-                };
-                shared.extend(inner.into_iter().flatten().map(|name| name.ident.to_string()));
-            }
-        }
-        // What is not written is that of `self`, or that of the only reference.
-        let elided_is_exclusive = of_self.unwrap_or(elided.len() == 1 && elided[0]);
-        let lent = returned.into_iter().any(|lifetime| match lifetime {
-            None => elided_is_exclusive,
-            Some(lifetime) => {
-                let name = lifetime.ident.to_string();
-                exclusive.contains(&name) && !shared.contains(&name)
-            }
-        });
-        if !lent {
-            return Ok(());
-        }
-        let what = if of_self == Some(true) { "`&mut self`" } else { "a `&mut` argument" };
-        let message = format!(
-            "what is returned borrows from {what}, which no retry can lend twice: the next attempt \
-             needs it again; return an owned value, or write the loop with \
-             `attempts.again(error).await?`"
-        );
-        Err(Error::new_spanned(outcome, message))
-    }
-}
-
-/// Whether a type is a reference, with what lifetime, and whether it is `&mut`.
-fn reference(ty: &Type) -> (bool, Option<Lifetime>, bool) {
-    match ty {
-        Type::Reference(TypeReference { lifetime, mutability, .. }) => {
-            let named = lifetime.clone().filter(|lifetime| lifetime.ident != "_");
-            (true, named, mutability.is_some())
-        }
-        _ => (false, None, false),
-    }
-}
-
-/// The lifetimes in a type; `None` for one that is not named. Those of function types are their
-/// own affair.
-fn lifetimes(ty: &Type) -> Vec<Option<Lifetime>> {
-    struct Lifetimes(Vec<Option<Lifetime>>);
-    impl VisitMut for Lifetimes {
-        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            let named = (lifetime.ident != "_").then(|| lifetime.clone());
-            self.0.push(named);
-        }
-        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-            if reference.lifetime.is_none() {
-                self.0.push(None);
-            }
-            visit_mut::visit_type_reference_mut(self, reference);
-        }
-        fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-        fn visit_parenthesized_generic_arguments_mut(
-            &mut self,
-            _: &mut ParenthesizedGenericArguments,
-        ) {
-        }
-    }
-    let mut lifetimes = Lifetimes(vec![]);
-    lifetimes.visit_type_mut(&mut ty.clone());
-    lifetimes.0
 }
 
 /// The output of a type that is a future by its looks.

@@ -3,6 +3,7 @@
 mod arguments;
 mod body;
 mod function;
+mod lending;
 mod settings;
 #[cfg(test)]
 mod tests;
