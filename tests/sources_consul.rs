@@ -332,18 +332,21 @@ fn a_wake_up_that_changes_nothing_is_no_news() {
 
 #[test]
 fn a_single_lost_connection_is_no_news() {
-    for how in [
+    let (server, mut updates) = well();
+    for (how, value) in [
         Misbehave::Close,
         Misbehave::Say(
             b"HTTP/1.1 200 OK\r\nX-Consul-Index: 101\r\nContent-Length: 8\r\n\r\n{\"n\"",
         ),
         Misbehave::Say(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
-    ] {
-        let (server, mut updates) = well();
+    ]
+    .into_iter()
+    .zip(2..)
+    {
         server.misbehave([how]);
         until("it happened", || server.behaves());
-        server.set_index("app/settings", &json(2), 200);
-        assert_eq!(n(&next(&mut updates)), Ok(2));
+        server.set_index("app/settings", &json(value), 200);
+        assert_eq!(n(&next(&mut updates)), Ok(value));
     }
 }
 

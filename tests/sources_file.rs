@@ -3,14 +3,17 @@
 
 mod servers;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use figment::Figment;
 use figment::providers::{Json, Toml};
 use persevere::sources::{Updates, WatchedFile};
-use servers::{n, next, next_good};
+use servers::{SOON, n, next, next_good};
 use tempfile::TempDir;
 
 /// A folder with a settings file, and a stream that has seen it say 1.
@@ -106,17 +109,39 @@ fn half_a_document_is_a_problem_and_the_whole_one_follows() {
 }
 
 #[test]
+fn a_file_that_is_being_written_is_left_alone_for_a_while() {
+    let watched = Watched::new();
+    let mut updates = source(&watched.path).settle(Duration::from_secs(2)).updates();
+    assert_eq!(n(&next(&mut updates)), Ok(1));
+    let mut file = File::options().append(true).open(&watched.path).expect("opened");
+    let writer = thread::spawn(move || {
+        for part in ["m = [", "2", "]\n"] {
+            file.write_all(part.as_bytes()).expect("written");
+            thread::sleep(Duration::from_millis(150));
+        }
+    });
+    let whole = next(&mut updates).extract_inner::<Vec<i64>>("m");
+    assert_eq!(whole.expect("never half of it"), [2]);
+    writer.join().expect("written");
+}
+
+#[test]
 fn an_emptied_file_is_given_time_to_be_written() {
     let mut watched = Watched::new();
-    let mut updates = source(&watched.path).settle(Duration::from_secs(1)).updates();
+    let mut updates = source(&watched.path).settle(Duration::from_millis(400)).updates();
     assert_eq!(n(&next(&mut updates)), Ok(1));
     File::create(&watched.path).expect("emptied");
-    // The other stream settles sooner, and believes it in the end: no setting, no error.
-    let emptied = next(&mut watched.updates);
-    assert!(n(&emptied).expect_err("nothing").starts_with("missing field"), "{:?}", n(&emptied));
+    // Twice the time that the file has to rest, and a tenth of what an empty one has.
+    thread::sleep(Duration::from_millis(800));
     write(&watched.path, 2);
     assert_eq!(n(&next(&mut updates)), Ok(2), "never empty");
-    assert_eq!(n(&next(&mut watched.updates)), Ok(2));
+
+    // In the end it is believed: no setting, and no error.
+    assert_eq!(next_good(&mut watched.updates), 2);
+    File::create(&watched.path).expect("emptied");
+    let empty = next(&mut watched.updates);
+    assert!(n(&empty).expect_err("nothing").starts_with("missing field"), "{:?}", n(&empty));
+    assert_eq!(empty.extract::<BTreeMap<String, i64>>().expect("a document"), BTreeMap::new());
 }
 
 #[test]
@@ -206,21 +231,25 @@ fn what_is_no_file_is_a_problem() {
 }
 
 #[test]
-fn the_poll_finds_what_nobody_tells_of() {
+fn the_poll_finds_what_nobody_tells_of_and_then_the_watch_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("srv/app/settings.toml");
     fs::create_dir_all(path.parent().expect("a parent")).expect("made");
     write(&path, 1);
-    let mut updates = source(&path).poll_every(Duration::from_millis(100)).updates();
+    let mut updates = source(&path).poll_every(Duration::from_secs(4)).updates();
     assert_eq!(n(&next(&mut updates)), Ok(1));
     // Nobody watches the folder of a folder of the file.
-    for round in 2..4 {
-        fs::rename(folder.path().join("srv"), folder.path().join(format!("away{round}")))
-            .expect("moved");
-        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-        write(&path, round);
-        assert_eq!(next_good(&mut updates), round);
+    fs::rename(folder.path().join("srv"), folder.path().join("away")).expect("moved");
+    fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+    write(&path, 2);
+    assert_eq!(next_good(&mut updates), 2);
+    // By polls alone, these would take more than twice as long.
+    let begun = Instant::now();
+    for number in 3..13 {
+        write(&path, number);
+        assert_eq!(n(&next(&mut updates)), Ok(number));
     }
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -327,4 +327,34 @@ mod tests {
             thread::sleep(Duration::from_millis(5));
         }
     }
+
+    #[cfg(target_os = "linux")] // Elsewhere a rename is told differently.
+    #[test]
+    fn reading_the_file_is_no_event() -> io::Result<()> {
+        use std::sync::atomic::AtomicUsize;
+
+        let folder = tempfile::tempdir()?;
+        let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+        fs::write(&path, "")?;
+        let alarms = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&alarms);
+        let alarm = move || drop(count.fetch_add(1, Ordering::Relaxed));
+        let watcher = watcher(Arc::new(Route::to(&path)), Arc::default(), alarm);
+        for told in [2, 4] {
+            for _ in 0..100 {
+                fs::read(&path)?;
+            }
+            fs::write(&other, "")?;
+            fs::rename(&other, &path)?;
+            // Two events: something came here, and it is the one that left there.
+            let begun = Instant::now();
+            while alarms.load(Ordering::Relaxed) < told {
+                assert!(begun.elapsed() < Duration::from_secs(20), "the rename was not told");
+                thread::sleep(Duration::from_millis(5));
+            }
+            assert_eq!(alarms.load(Ordering::Relaxed), told);
+        }
+        drop(watcher);
+        Ok(())
+    }
 }

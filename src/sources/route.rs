@@ -36,6 +36,7 @@ impl Route {
                     here.pop();
                     continue;
                 }
+                // An absolute one takes the place of what was before it.
                 Some(Component::RootDir | Component::Prefix(_)) => {
                     here.push(part);
                     continue;
@@ -53,9 +54,6 @@ impl Route {
             match fs::read_link(&next) {
                 Ok(target) if links < MAX_LINKS => {
                     links += 1;
-                    if target.has_root() {
-                        here = PathBuf::new();
-                    }
                     for part in parts(&target).rev() {
                         ahead.push_front(part);
                     }
