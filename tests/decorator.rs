@@ -585,11 +585,13 @@ fn a_return_ends_the_attempt_out_of_loops_and_branches() {
     fn find(calls: &Cell<u32>, good: u32) -> Result<u32, u32> {
         calls.set(calls.get() + 1);
         for n in 0.. {
-            while n == 5 {
-                if calls.get() < good {
-                    return Err(calls.get());
+            for m in 0..n {
+                if m == 4 {
+                    if calls.get() < good {
+                        return Err(calls.get());
+                    }
+                    return Ok(n);
                 }
-                return Ok(n);
             }
         }
         unreachable!("the loop returns")
@@ -609,15 +611,22 @@ fn names_of_the_expansion_and_of_the_body_do_not_meet() {
         policy: u32,
         held_outcome: u32,
         lent_outcome: u32,
-        argument6: u32,
-        (a, never): (u32, u32),
+        (argument5, never): (u32, u32),
         calls: &Cell<u32>,
     ) -> Result<u32, String> {
         until_call(calls, 2)?;
-        let total =
-            attempts + outcome + policy + held_outcome + lent_outcome + argument6 + a + never;
+        let total = attempts + outcome + policy + held_outcome + lent_outcome + argument5 + never;
         let attempts = total;
         Ok(attempts + POLICY)
+    }
+    #[retry(THREE)]
+    fn of_patterns(
+        (a, _): (u32, u32),
+        argument0: u32,
+        argument3: u32,
+        (b, _): (u32, u32),
+    ) -> Option<u32> {
+        Some(a * 1_000 + argument0 * 100 + argument3 * 10 + b)
     }
     #[retry(THREE)]
     async fn call_async(attempts: String, outcome: &str, never: u8) -> Result<String, String> {
@@ -625,7 +634,8 @@ fn names_of_the_expansion_and_of_the_body_do_not_meet() {
         let attempts = outcome;
         Ok(attempts)
     }
-    assert_eq!(call(1, 1, 1, 1, 1, 1, (1, 1), &Cell::new(0)), Ok(48));
+    assert_eq!(call(1, 1, 1, 1, 1, (1, 1), &Cell::new(0)), Ok(47));
+    assert_eq!(of_patterns((1, 0), 2, 3, (4, 0)), Some(1_234));
     assert_eq!(block_on(call_async("a".into(), "b", 1)), Ok("ab1".into()));
 }
 

@@ -73,6 +73,7 @@ fn retry(
     let report = settings.report.map(|span| quote_spanned!(span=> .report()));
     let Arguments { held, lent, bound } = arguments;
     let pin = pin(outcome);
+    let braces = body.brace_token;
     // Items in a body may hide what the signature names, so it stays a block; but braces around a
     // mere expression would be the user's, for nothing.
     let body = match &*body.stmts {
@@ -86,7 +87,7 @@ fn retry(
         Flavour::Blocking => quote!(#attempts.attempt_blocking(|| -> #outcome { #bound #body })),
         _ => quote!(#attempts.attempt(async { #pin #bound #body }).await),
     };
-    parse_quote!({
+    let retried: Block = parse_quote!({
         #let_policy
         let mut #attempts = match #library::RetryExt::retry_with(#library::retry::Loop::<#outcome>::new(), #policy)
             .operation(#operation)
@@ -105,7 +106,9 @@ fn retry(
                 ::core::ops::ControlFlow::Continue(()) => {}
             }
         }
-    })
+    });
+    // The function begins and ends where it did.
+    Block { brace_token: braces, ..retried }
 }
 
 /// Tells the compiler what an `async` block makes, for which it has no syntax; else `?` would not
