@@ -23,10 +23,6 @@ impl Known {
         self.types.push(KindsOf { knows: E::knows, each: |visit| E::each_kind(visit) });
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.types.is_empty()
-    }
-
     /// These and those.
     pub(super) fn and(&self, other: &Known) -> Known {
         Known { types: self.types.iter().chain(&other.types).copied().collect() }
@@ -49,9 +45,9 @@ impl Known {
             });
         }
         let problem = |name: &String| {
-            let expected = format!("only kinds that are known: {}", listed(names.iter().copied()));
+            let expected = listed(names.iter().copied());
             Problem::new(ProblemKind::UnknownKind, "exceptions", expected)
-                .found(format!("{name:?}, among others"))
+                .found(format!("{name:?}"))
                 .near(nearest(name, names.iter().copied()))
         };
         unknown.map(problem).collect()

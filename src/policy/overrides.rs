@@ -70,6 +70,9 @@ impl Overrides {
             if least.is_some_and(|least| least.0 > most) {
                 (config.wait_min, config.wait_min_seconds) = (text(most), None);
             }
+            for listed in config.delays.iter_mut().flatten() {
+                listed.0 = listed.0.min(most);
+            }
         }
         config
     }

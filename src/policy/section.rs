@@ -48,25 +48,28 @@ impl Section {
         });
         let section =
             Section { path: path.to_owned(), config, origins, clock: terms.clock.clone() };
+        let unread = Unread::of(&problems, &section.origins);
+        problems.extend(section.taken_name());
         for name in section.names() {
-            section.check(name, &terms.known, &mut problems);
+            section.check(name, &terms.known, &unread, &mut problems);
         }
         if problems.is_empty() { Ok(section) } else { Err(problems) }
     }
 
     /// Checks one policy. What it inherits is wrong once, however many inherit it.
-    fn check(&self, name: &str, known: &Known, problems: &mut Vec<Problem>) {
+    fn check(&self, name: &str, known: &Known, unread: &Unread, problems: &mut Vec<Problem>) {
         let (own, policy) = (self.own(name), self.policy(name));
         let mut found = own.map(PolicyConfig::contradictions).unwrap_or_default();
-        if self.own_name_is_taken(name) {
-            let expected = format!("another name, since `{DEFAULT_POLICY}` is the default policy");
-            found.push(Problem::new(ProblemKind::Contradiction, "", expected));
-        }
         if let Some(policy) = policy {
-            found.extend(Plan::of(&policy).err().unwrap_or_default());
+            let own = own.cloned().unwrap_or_default();
+            found.extend(Plan::within(&policy, &own).err().unwrap_or_default());
             found.extend(known.problems(&policy));
         }
+        let tables = [self.table(name), self.table(DEFAULT_POLICY)];
         for problem in found {
+            if unread.explains(&problem, &tables) {
+                continue;
+            }
             let problem = self.locate(name, problem);
             if !problems.contains(&problem) {
                 problems.push(problem);
@@ -74,9 +77,16 @@ impl Section {
         }
     }
 
-    fn own_name_is_taken(&self, name: &str) -> bool {
-        let named = self.config.policies.as_ref();
-        name == DEFAULT_POLICY && named.is_some_and(|named| named.contains_key(name))
+    /// A policy whose name is that of the default one could never be asked for.
+    fn taken_name(&self) -> Option<Problem> {
+        self.config.policies.as_ref()?.get(DEFAULT_POLICY)?;
+        let policies = join(&self.path, "policies");
+        let origin = self.origins.get(&policies).cloned().unwrap_or_default();
+        let origin = Origin { written: None, ..origin };
+        let expected =
+            format!("another name: the table `{DEFAULT_POLICY}` stands beside `policies`");
+        let key = join(&policies, DEFAULT_POLICY);
+        Some(Problem::new(ProblemKind::Contradiction, key, expected).out_of(origin))
     }
 
     /// The names of all policies, the default one first.
@@ -118,23 +128,66 @@ impl Section {
     /// The problem under the whole path of its key, and with its origin: in the policy itself, or in
     /// the default policy if it is inherited.
     pub(super) fn locate(&self, name: &str, problem: Problem) -> Problem {
-        let default = join(&self.path, DEFAULT_POLICY);
-        let own = match name {
-            DEFAULT_POLICY => default.clone(),
-            _ => join(&join(&self.path, "policies"), name),
+        let key = problem.key();
+        let (own, default) = (self.table(name), self.table(DEFAULT_POLICY));
+        // A budget and a breaker are inherited whole.
+        let top = key.split('.').next().unwrap_or_default();
+        let has = |table: &str| self.origins.get(&join(table, top));
+        let (table, whole) = match (has(&own), has(&default)) {
+            (None, Some(inherited)) => (default, Some(inherited)),
+            (whole, _) => (own, whole),
         };
-        let within = |table: &str| {
-            let key = problem.key();
-            if key.is_empty() { table.to_owned() } else { join(table, key) }
-        };
-        let origin = |key: &str| self.origins.get(key).cloned();
-        let (own, default) = (within(&own), within(&default));
-        let (key, origin) = match (origin(&own), origin(&default)) {
-            (None, Some(inherited)) => (default, inherited),
-            (own_origin, _) => (own, own_origin.unwrap_or_default()),
+        let key = if key.is_empty() { table } else { join(&table, key) };
+        let origin = match (self.origins.get(&key), whole) {
+            (Some(origin), _) => origin.clone(),
+            (None, Some(whole)) => Origin { written: None, ..whole.clone() },
+            (None, None) => Origin::default(),
         };
         problem.at(key).out_of(origin)
     }
+
+    /// The path of the table of a policy.
+    fn table(&self, name: &str) -> String {
+        match name {
+            DEFAULT_POLICY => join(&self.path, DEFAULT_POLICY),
+            _ => join(&join(&self.path, "policies"), name),
+        }
+    }
+}
+
+/// The keys that could not be read. What is only wrong because their values are not there is not
+/// told beside them.
+struct Unread(Vec<String>);
+
+impl Unread {
+    fn of(problems: &[Problem], given: &BTreeMap<String, Origin>) -> Self {
+        let mut keys = Vec::new();
+        for problem in problems {
+            let key = problem.key();
+            keys.push(spelling(key).to_owned());
+            if let Some(meant) = problem.nearest() {
+                let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+                let meant = join(table, meant);
+                if !given.contains_key(&meant) {
+                    keys.push(spelling(&meant).to_owned());
+                }
+            }
+        }
+        Unread(keys)
+    }
+
+    /// Whether a problem of a policy, whose keys are in these tables, comes of one of them.
+    fn explains(&self, problem: &Problem, tables: &[String]) -> bool {
+        let unread = |key: &str| {
+            tables.iter().any(|table| self.0.iter().any(|path| *path == join(table, spelling(key))))
+        };
+        unread(problem.key()) || problem.contradicted().is_some_and(unread)
+    }
+}
+
+/// Both spellings of a wait are one.
+fn spelling(key: &str) -> &str {
+    key.strip_suffix("_seconds").unwrap_or(key)
 }
 
 /// Why there is no section: the sources that could not be read, or the path that leads nowhere.

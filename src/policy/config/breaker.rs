@@ -62,36 +62,57 @@ settings! {
 }
 
 impl BreakerConfig {
-    /// The breaker that these settings describe, or what is wrong with them, by key.
+    /// The breaker that these settings describe, or all that is wrong with them, by key.
     pub(super) fn build(&self, problems: &mut Vec<Problem>) -> Option<CircuitBreaker> {
         let before = problems.len();
         self.refuse_others(problems);
-        let mut settings = Settings::DEFAULT;
-        settings.trip = self.trip();
-        settings.probes = self.probes.unwrap_or(settings.probes);
-        settings.successes = self.successes.unwrap_or(settings.successes);
 
         let open_for = self.open_for.map_or(Duration::from_secs(30), |open| open.0);
         let most = self.open_for_max.map_or(open_for, |most| most.0);
         if open_for.is_zero() {
             self.wrong("open_for", "more than nothing", problems);
         } else if most < open_for {
-            self.wrong("open_for_max", "at least `open_for`", problems);
+            let open = match self.open_for {
+                Some(_) => self.shown("open_for"),
+                None => r#""30s" by default"#.to_owned(),
+            };
+            let expected = format!("at least `open_for`, which is {open}");
+            self.wrong("open_for_max", &expected, problems);
         }
-        match CircuitBreaker::try_new(settings) {
-            Ok(breaker) => (problems.len() == before)
-                .then(|| breaker.open_for(exponential(open_for).max_delay(most))),
-            Err(invalid) => {
-                let key = match invalid.name() {
-                    "rate" => "failure_rate",
-                    "calls" => "window_calls",
-                    "time" => "window",
-                    same => same,
-                };
-                self.wrong(key, invalid.expected(), problems);
-                None
+        let mut rest = self.clone();
+        loop {
+            let invalid = match CircuitBreaker::try_new(rest.settings()) {
+                Ok(breaker) if problems.len() == before => {
+                    return Some(breaker.open_for(exponential(open_for).max_delay(most)));
+                }
+                Ok(_) => return None,
+                Err(invalid) => invalid,
+            };
+            let key = match invalid.name() {
+                "rate" => "failure_rate",
+                "calls" => "window_calls",
+                "time" => "window",
+                same => same,
+            };
+            self.wrong(key, Self::expected(key), problems);
+            // There may be more behind the first, with something in its place that is no problem.
+            if !rest.forget(key) {
+                return None;
+            }
+            match key {
+                "failure_rate" => rest.failure_rate = Some(0.5),
+                "min_calls" => rest.min_calls = Some(1),
+                _ => {}
             }
         }
+    }
+
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::DEFAULT;
+        settings.trip = self.trip();
+        settings.probes = self.probes.unwrap_or(settings.probes);
+        settings.successes = self.successes.unwrap_or(settings.successes);
+        settings
     }
 
     fn trip(&self) -> Trip {
@@ -113,19 +134,19 @@ impl BreakerConfig {
     /// Keys that contradict others, or that do nothing without them.
     fn refuse_others(&self, problems: &mut Vec<Problem>) {
         let given = self.given();
-        let mut refuse = |key: &str, expected: &str| {
-            let problem =
-                Problem::new(ProblemKind::Contradiction, format!("breaker.{key}"), expected);
-            problems.push(problem.found(self.shown(key)));
+        let mut refuse = |key: &str, against: &'static str, expected: &str| {
+            let key = (format!("breaker.{key}"), self.shown(key));
+            let problem = Problem::new(ProblemKind::Contradiction, key.0, expected).found(key.1);
+            problems.push(problem.against(against));
         };
         for (one, other) in [("failures", "failure_rate"), ("window_calls", "window")] {
             if given.contains(&one) && given.contains(&other) {
-                refuse(other, &format!("only one of it and `{one}`"));
+                refuse(other, "breaker", &format!("only one of `{one}` and `{other}`"));
             }
         }
         for key in ["min_calls", "window_calls", "window"] {
             if given.contains(&key) && !given.contains(&"failure_rate") {
-                refuse(key, "it only with `failure_rate`");
+                refuse(key, "breaker.failure_rate", "only with `failure_rate`");
             }
         }
     }

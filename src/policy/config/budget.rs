@@ -71,19 +71,38 @@ settings! {
         /// Retries for each call.
         share: f64 = "0, or a number from 0.0001 to 1000",
         /// Retries per second that are there in any case.
-        min_per_second: u32 = "a whole number",
+        min_per_second: u32 = "a whole number that is not negative",
         /// How long a call counts.
         ttl: DurationText = r#"a duration in text, from "1s" to "1m""#,
     }
 }
 
 impl BudgetConfig {
-    /// The budget that these settings describe, or what is wrong with them, by key.
+    /// The budget that these settings describe, or all that is wrong with them, by key.
     pub(super) fn build(&self, problems: &mut Vec<Problem>) -> Option<Budget> {
-        let model = self.model.unwrap_or_default();
         let before = problems.len();
-        self.refuse_others(model, problems);
-        let settings: Model = match model {
+        self.refuse_others(self.model.unwrap_or_default(), problems);
+        let mut rest = self.clone();
+        loop {
+            let invalid = match Budget::try_new(rest.settings()) {
+                Ok(budget) => return (problems.len() == before).then_some(budget),
+                Err(invalid) => invalid,
+            };
+            let key = invalid.name();
+            let expected = match key {
+                "min_per_second" => invalid.expected(),
+                _ => Self::expected(key),
+            };
+            problems.push(Problem::wrong(format!("budget.{key}"), self.shown(key), expected));
+            // There may be more behind the first.
+            if !rest.forget(key) {
+                return None;
+            }
+        }
+    }
+
+    fn settings(&self) -> Model {
+        match self.model.unwrap_or_default() {
             BudgetModel::CostPerRetry => {
                 let mut settings = CostPerRetry::AWS_STANDARD;
                 if let Some(capacity @ 1..) = self.capacity {
@@ -110,15 +129,6 @@ impl BudgetConfig {
                 settings.ttl = self.ttl.map_or(settings.ttl, |ttl| ttl.0);
                 settings.into()
             }
-        };
-        match Budget::try_new(settings) {
-            Ok(budget) => (problems.len() == before).then_some(budget),
-            Err(invalid) => {
-                let found = self.shown(invalid.name());
-                let key = format!("budget.{}", invalid.name());
-                problems.push(Problem::wrong(key, found, invalid.expected()));
-                None
-            }
         }
     }
 
@@ -137,6 +147,7 @@ impl BudgetConfig {
                 problems.push(super::build::belongs(
                     &format!("budget.{key}"),
                     self.shown(key),
+                    "budget.model",
                     &format!("model = {:?}", of.1),
                 ));
             }

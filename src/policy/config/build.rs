@@ -158,7 +158,7 @@ impl PolicyConfig {
         let given = self.given();
         let twice = |[one, other]: [&str; 2]| {
             (given.contains(&one) && given.contains(&other)).then(|| {
-                let expected = format!("only one of it and `{one}`");
+                let expected = format!("only one of `{one}` and `{other}`");
                 Problem::new(ProblemKind::Contradiction, other, expected).found(self.shown(other))
             })
         };
@@ -167,8 +167,9 @@ impl PolicyConfig {
 }
 
 /// A key that does nothing where another one is not as said.
-pub(super) fn belongs(key: &str, found: String, with: &str) -> Problem {
-    Problem::new(ProblemKind::Contradiction, key, format!("it only with `{with}`")).found(found)
+pub(super) fn belongs(key: &str, found: String, other: &'static str, with: &str) -> Problem {
+    let expected = format!("only with `{with}`");
+    Problem::new(ProblemKind::Contradiction, key, expected).found(found).against(other)
 }
 
 /// Checked settings: everything that a call needs.
@@ -183,11 +184,19 @@ pub(crate) struct Plan {
 impl Plan {
     /// Checks `config`, with the defaults for what it leaves out.
     pub(crate) fn of(config: &PolicyConfig) -> Result<Self, Vec<Problem>> {
-        let mut check = Check { config: config.clone().complete(), problems: Vec::new() };
+        Self::within(config, config)
+    }
+
+    /// The same, of which `own` is not inherited. Where a setting of its own contradicts one that
+    /// is inherited or is there by default, its own is to blame.
+    pub(crate) fn within(config: &PolicyConfig, own: &PolicyConfig) -> Result<Self, Vec<Problem>> {
+        let (own, given) = (own.given(), config.given());
+        let config = config.clone().complete();
+        let mut check = Check { config, own, given, problems: Vec::new() };
         let backoff = check.backoff();
         let kinds = check.kinds();
         let guards = check.guards();
-        let Check { config, problems } = check;
+        let Check { config, problems, .. } = check;
         match backoff {
             Some(backoff) if problems.is_empty() => Ok(Plan { config, backoff, kinds, guards }),
             _ => Err(problems),
@@ -237,6 +246,14 @@ impl Plan {
     }
 }
 
+/// No delay over `most`; only a list may have no cap.
+fn cap(curve: Curve, most: Option<Duration>) -> Curve {
+    match most {
+        Some(most) => Box::new(curve.max_delay(most)),
+        None => curve,
+    }
+}
+
 /// One attempt.
 pub(crate) fn once() -> Configured {
     Configured::new(Box::new(immediate().max_attempts(1)))
@@ -248,7 +265,7 @@ impl PolicyConfig {
         let mut defaults = PolicyConfig::defaults();
         match self.strategy.unwrap_or_default() {
             // A list is its own limit.
-            Strategy::Delays => defaults.attempts = None,
+            Strategy::Delays => (defaults.attempts, defaults.wait_max) = (None, None),
             Strategy::Decorrelated | Strategy::DecorrelatedV2 => {
                 defaults.jitter = Some(Jitter::None);
             }
@@ -261,6 +278,10 @@ impl PolicyConfig {
 /// Settings in check, and what is wrong with them so far.
 struct Check {
     config: PolicyConfig,
+    /// The keys that the policy itself gives.
+    own: Vec<&'static str>,
+    /// These, and those that it inherits.
+    given: Vec<&'static str>,
     problems: Vec<Problem>,
 }
 
@@ -270,13 +291,29 @@ impl Check {
         self.problems.push(problem);
     }
 
-    fn contradicts(&mut self, key: &str, expected: String) {
-        let problem = Problem::new(ProblemKind::Contradiction, key, expected);
+    /// Two settings that do not go together, each with what it has to be to the other. One of them
+    /// is to blame: the one that is said closer to here, or else the first.
+    fn clash(&mut self, one: (&'static str, &str), other: (&'static str, &str)) {
+        let distance = |(key, _): (&str, &str)| {
+            u8::from(!self.own.contains(&key)) + u8::from(!self.given.contains(&key))
+        };
+        let ((key, is), (against, _)) =
+            if distance(one) <= distance(other) { (one, other) } else { (other, one) };
+        let found = self.config.shown(against);
+        let found = if self.own.contains(&against) {
+            format!("which is {found}")
+        } else if self.given.contains(&against) {
+            format!("which is inherited as {found}")
+        } else {
+            format!("which is {found} by default")
+        };
+        let expected = format!("{is} `{against}`, {found}");
+        let problem = Problem::new(ProblemKind::Contradiction, key, expected).against(against);
         self.problems.push(problem.found(self.config.shown(key)));
     }
 
     fn belongs(&mut self, key: &str, with: &str) {
-        self.problems.push(belongs(key, self.config.shown(key), with));
+        self.problems.push(belongs(key, self.config.shown(key), "strategy", with));
     }
 
     /// The wait under one of its two spellings, and the spelling.
@@ -317,26 +354,32 @@ impl Check {
             let found = self.config.shown("max_elapsed");
             self.problems.push(Problem::wrong("max_elapsed", found, "more than nothing, or false"));
         }
-        let (min, max) = (min?, max?);
-        let uses_min = !matches!(config.strategy, Some(Strategy::Immediate | Strategy::Delays));
-        if uses_min && min > max {
-            let least = self.config.shown(min_key);
-            self.contradicts(max_key, format!("at least `{min_key}`, which is {least}"));
+        if let (Some(min), Some(max)) = (min, max) {
+            let too_long = config.delays.iter().flatten().any(|delay| delay.0 > max);
+            match config.strategy {
+                Some(Strategy::Immediate) => {}
+                Some(Strategy::Delays) if too_long => {
+                    self.clash(("delays", "none over"), (max_key, "at least all of"));
+                }
+                Some(Strategy::Delays) => {}
+                _ if min > max => self.clash((max_key, "at least"), (min_key, "at most")),
+                _ => {}
+            }
         }
         let (attempts, curve) = (attempts?, curve?);
         if !self.problems.is_empty() {
             return None;
         }
 
-        let capped = curve.max_delay(max);
+        let capped = cap(curve, max);
         let jittered: Curve = match jitter {
-            Jitter::None => Box::new(capped),
+            Jitter::None => capped,
             Jitter::Full => Box::new(capped.full_jitter()),
             Jitter::Equal => Box::new(capped.equal_jitter()),
             // These lengthen delays too, and the longest is the longest.
-            Jitter::Ratio(ratio) => Box::new(capped.jitter(ratio).max_delay(max)),
+            Jitter::Ratio(ratio) => cap(Box::new(capped.jitter(ratio)), max),
             Jitter::Additive(most) => {
-                Box::new(capped.additive_jitter(Duration::ZERO..=most.0).max_delay(max))
+                cap(Box::new(capped.additive_jitter(Duration::ZERO..=most.0)), max)
             }
         };
         let timed: Curve = match elapsed {
@@ -389,9 +432,17 @@ impl Check {
             self.wrong("backoff");
             return None;
         }
-        if strategy == Strategy::Delays && config.delays.as_ref().is_none_or(Vec::is_empty) {
-            self.wrong("delays");
-            return None;
+        match &config.delays {
+            Some(list) if list.is_empty() => {
+                self.wrong("delays");
+                return None;
+            }
+            None if strategy == Strategy::Delays => {
+                let found = self.config.shown("strategy");
+                self.problems.push(belongs("strategy", found, "delays", "delays"));
+                return None;
+            }
+            _ => {}
         }
         let min = min?;
         Some(match strategy {
@@ -429,11 +480,7 @@ impl Check {
         }
         if let (Some(limit), Some(total)) = (limit, max_elapsed.and_then(Toggle::on)) {
             if limit > total.0 {
-                let total = self.config.shown("max_elapsed");
-                self.contradicts(
-                    "attempt_timeout",
-                    format!("at most `max_elapsed`, which is {total}"),
-                );
+                self.clash(("attempt_timeout", "at most"), ("max_elapsed", "at least"));
             }
         }
         let budget = budget.and_then(Toggle::on);

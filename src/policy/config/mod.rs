@@ -37,11 +37,17 @@
 //! | key | takes | default |
 //! |---|---|---|
 //! | `enabled` | `false`: one attempt | `true` |
-//! | `attempts` | executions, the first included; or `max_retries`, which does not count it | `3` |
+//! | `attempts` | executions, the first included | `3` |
+//! | `max_retries` | or those that follow the first | |
 //! | `strategy` | the curve of the delays: see [`Strategy`] | `"exponential"` |
-//! | `wait_min` | the first delay before jitter; or `wait_min_seconds`, a number | `"1s"` |
-//! | `wait_max` | the longest delay; or `wait_max_seconds`, a number | `"10s"` |
+//! | `wait_min` | the first delay, before jitter | `"1s"` |
+//! | `wait_min_seconds` | or the same as a number of seconds | |
+//! | `wait_max` | the longest delay | `"10s"` |
+//! | `wait_max_seconds` | or the same as a number of seconds | |
 //! | `backoff` | the factor of `"exponential"`, from 1 | `2.0` |
+//! | `step` | what `"linear"` adds each time; `wait_min` unless set | |
+//! | `degree` | the exponent of `"polynomial"`; 2 unless set | |
+//! | `delays` | the list of `"delays"`, which must have one | |
 //! | `jitter` | how delays are spread: see [`Jitter`] | `"full"` |
 //! | `exceptions` | the [kinds](crate::classify::Kinded) of errors that are retried; `"any"` is all | `["any"]` |
 //! | `max_elapsed` | no retry starts this long after the call began; `false` is no limit | `false` |
@@ -57,7 +63,12 @@
 //! Two spellings of one thing in the same table (`attempts` with `max_retries`, `wait_min` with
 //! `wait_min_seconds`) contradict each other and are refused, as are unknown keys and impossible
 //! values. A named policy that gives the one replaces the other of its default. One that gives a
-//! `strategy` does not inherit what belongs to another curve.
+//! `strategy` does not inherit what belongs to another curve. A `budget` or a `breaker` is inherited
+//! whole or not at all, and policies that inherit one have one each.
+//!
+//! The layers of a figment are merged key by key before all this: a profile or a variable of the
+//! environment that overrides a setting has to spell it as the file does. An empty value, such as
+//! JSON's `null`, is as if the key were not there.
 //!
 //! **Do** let operators limit the whole call with `max_elapsed` where somebody waits for it. **Don't**
 //! set `attempt_timeout` or `breaker` for a policy that code takes a plain handle of: such a call
@@ -88,7 +99,7 @@ use self::table::{Setting, settings};
 pub use self::vocabulary::{Jitter, Mode, Strategy, Toggle};
 
 const DURATION: &str = r#"a duration in text, such as "250ms" or "1m 30s""#;
-const SECONDS: &str = "a number of seconds that is not negative";
+const SECONDS: &str = "a number of seconds from 0 to 1.8e19";
 
 settings! {
     /// One policy, as a settings file says it. What is `None` is inherited or has its
@@ -125,7 +136,7 @@ settings! {
         /// The same in seconds.
         wait_max_seconds: f64 = SECONDS,
         /// The factor of an exponential curve.
-        backoff: f64 = "a factor of at least 1",
+        backoff: f64 = "a finite factor of at least 1",
         /// What a linear curve adds each time.
         step: DurationText = DURATION,
         /// The exponent of a polynomial curve.
@@ -243,7 +254,7 @@ impl PolicyConfig {
         if self.wait_max.is_some() || self.wait_max_seconds.is_some() {
             (base.wait_max, base.wait_max_seconds) = (None, None);
         }
-        if self.strategy.is_some_and(|strategy| Some(strategy) != base.strategy) {
+        if self.strategy.is_some_and(|strategy| strategy != base.strategy.unwrap_or_default()) {
             (base.backoff, base.step, base.degree, base.delays) = (None, None, None, None);
         }
         self.or(&base)

@@ -20,7 +20,7 @@ use figment::value::Value;
 /// assert_eq!(error.problems()[0].nearest(), Some("attempts"));
 /// assert_eq!(
 ///     error.problems()[1].to_string(),
-///     "`retry.default_policy.backoff` is 0.5, expected a factor of at least 1 \
+///     "`retry.default_policy.backoff` is 0.5, expected a finite factor of at least 1 \
 ///      (TOML source string, profile `default`)",
 /// );
 /// ```
@@ -85,6 +85,8 @@ pub struct Problem {
     found: Option<String>,
     expected: String,
     nearest: Option<String>,
+    /// The key that this one contradicts.
+    against: Option<&'static str>,
     origin: Origin,
 }
 
@@ -93,6 +95,8 @@ pub struct Problem {
 pub(crate) struct Origin {
     pub(crate) source: Option<String>,
     pub(crate) profile: Option<String>,
+    /// The value, as it is written there.
+    pub(crate) written: Option<String>,
 }
 
 impl Problem {
@@ -102,7 +106,8 @@ impl Problem {
         expected: impl Into<String>,
     ) -> Self {
         let (key, expected) = (key.into(), expected.into());
-        Problem { kind, key, found: None, expected, nearest: None, origin: Origin::default() }
+        let origin = Origin::default();
+        Problem { kind, key, found: None, expected, nearest: None, against: None, origin }
     }
 
     pub(crate) fn unknown_key<'a>(
@@ -131,9 +136,22 @@ impl Problem {
         Problem { nearest, ..self }
     }
 
+    /// The same, since another key is as it is.
+    pub(crate) fn against(self, other: &'static str) -> Self {
+        Problem { against: Some(other), ..self }
+    }
+
+    pub(crate) fn contradicted(&self) -> Option<&'static str> {
+        self.against
+    }
+
     /// The same, of a value that came from there.
-    pub(crate) fn out_of(self, origin: Origin) -> Self {
-        Problem { origin, ..self }
+    pub(crate) fn out_of(self, mut origin: Origin) -> Self {
+        let found = match (self.kind, origin.written.take()) {
+            (ProblemKind::Value | ProblemKind::Contradiction, Some(written)) => Some(written),
+            _ => self.found,
+        };
+        Problem { origin, found, ..self }
     }
 
     /// The same under the whole path of its key.
@@ -145,6 +163,7 @@ impl Problem {
         let origin = Origin {
             source: error.metadata.as_ref().map(described),
             profile: error.profile.as_ref().map(ToString::to_string),
+            written: None,
         };
         let (key, message) = (error.path.join("."), error.kind.to_string());
         Problem::new(ProblemKind::Source, key, message.trim_end()).out_of(origin)
@@ -201,10 +220,13 @@ impl fmt::Display for Problem {
             ProblemKind::Source if key.is_empty() => write!(f, "{expected}")?,
             ProblemKind::Source | ProblemKind::Missing => write!(f, "`{key}`: {expected}")?,
             ProblemKind::UnknownKey => {
-                write!(f, "`{key}` is no key that is known here")?;
-                if let Some(nearest) = &self.nearest {
-                    write!(f, ": did you mean `{nearest}`?")?;
-                }
+                write!(f, "`{key}` is not a known key{}", Nearest(self.nearest.as_deref()))?;
+                write!(f, " There are {expected}")?;
+            }
+            ProblemKind::UnknownKind => {
+                let name = self.found.as_deref().unwrap_or_default();
+                let nearest = Nearest(self.nearest.as_deref());
+                write!(f, "`{key}` names {name}, which is no error kind that is known{nearest}")?;
                 write!(f, " There are {expected}")?;
             }
             _ => {
@@ -222,6 +244,18 @@ impl fmt::Display for Problem {
             (Some(source), None) => write!(f, " ({source})"),
             (None, Some(profile)) => write!(f, " (profile `{profile}`)"),
             (None, None) => Ok(()),
+        }
+    }
+}
+
+/// The end of a sentence about a name that is not known.
+pub(crate) struct Nearest<'a>(pub(crate) Option<&'a str>);
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(nearest) => write!(f, ": did you mean `{nearest}`?"),
+            None => f.write_str("."),
         }
     }
 }

@@ -8,7 +8,7 @@ use figment::value::Value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::problem::{Origin, Problem, described, shown};
+use super::problem::{Origin, Problem, described, nearest, shown};
 
 /// A table of settings. The macro [`settings!`] writes it.
 pub(crate) trait Table: Default {
@@ -51,17 +51,23 @@ impl Reader<'_> {
         let tag = value.tag();
         Origin {
             source: self.figment.get_metadata(tag).map(described),
-            profile: tag.profile().map(|profile| profile.to_string()),
+            // A tag does not have the name of a profile of one's own, but only one is selected.
+            profile: Some(tag.profile().as_ref().unwrap_or(self.figment.profile()).to_string()),
+            written: Some(shown(value)),
         }
     }
 
     /// Writes down that `value` is not what is expected here.
     pub(crate) fn wrong(&mut self, value: &Value, expected: &str) {
-        let problem = Problem::wrong(self.path.clone(), shown(value), expected);
+        let near = value
+            .as_str()
+            .and_then(|text| nearest(text, words(expected)).filter(|word| word != text));
+        let problem = Problem::wrong(self.path.clone(), shown(value), expected).near(near);
         self.problems.push(problem.out_of(self.origin(value)));
     }
 
-    /// Reads a table. What is wrong in it is written down, the rest is read all the same.
+    /// Reads a table. What is wrong in it is written down, the rest is read all the same. What is
+    /// empty, such as JSON's `null`, is as if it were not there: so serde reads it too.
     pub(crate) fn table<T: Table>(&mut self, value: &Value) -> Option<T> {
         let entries = value.as_dict()?;
         let mut table = T::default();
@@ -73,6 +79,9 @@ impl Reader<'_> {
                 self.problems.push(problem.out_of(self.origin(value)));
                 continue;
             };
+            if matches!(value, Value::Empty(..)) {
+                continue;
+            }
             self.at(key, |reader| {
                 let origin = reader.origin(value);
                 reader.origins.insert(reader.path.clone(), origin);
@@ -84,6 +93,12 @@ impl Reader<'_> {
         }
         Some(table)
     }
+}
+
+/// The names among what is expected, without examples such as "250ms".
+fn words(expected: &str) -> impl Iterator<Item = &str> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    expected.split('"').skip(1).step_by(2).filter(move |word| word.chars().all(is_name))
 }
 
 /// A setting as a person would write it.
@@ -158,6 +173,14 @@ macro_rules! settings {
                 keys.iter().find(|(known, _)| *known == key).map_or("", |(_, expected)| expected)
             }
 
+            /// Takes a key away; `false` if it is not there.
+            pub(super) fn forget(&mut self, key: &str) -> bool {
+                match key {
+                    $( stringify!($key) => self.$key.take().is_some(), )*
+                    _ => false,
+                }
+            }
+
             /// These settings, and where there is none, that of `base`.
             fn or(self, base: &Self) -> Self {
                 $name { $($key: self.$key.or_else(|| base.$key.clone()),)* }
@@ -178,7 +201,6 @@ macro_rules! leaves {
 }
 leaves!(
     bool,
-    u32,
     f64,
     Vec<String>,
     super::DurationText,
@@ -188,6 +210,16 @@ leaves!(
     super::Strategy,
     super::BudgetModel
 );
+
+impl Setting for u32 {
+    fn read(value: &Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if leaf::<u64>(value).is_some_and(|number| number > u32::MAX.into()) {
+            reader.wrong(value, "a whole number of at most 4294967295");
+            return None;
+        }
+        leaf(value)
+    }
+}
 
 impl<T: Setting> Setting for super::Toggle<T> {
     fn read(value: &Value, reader: &mut Reader<'_>) -> Option<Self> {

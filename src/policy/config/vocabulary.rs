@@ -1,9 +1,11 @@
 //! What the values of a configuration may be, beside numbers and durations.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::prelude::v1::*;
 
-use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::DurationText;
@@ -22,7 +24,8 @@ use super::DurationText;
 /// | `"immediate"` | 0 | |
 /// | `"delays"` | as listed; ends with the list | `delays` |
 ///
-/// None is longer than `wait_max`.
+/// None is longer than `wait_max`. A list has no `wait_max` unless it is set; a delay in it that is
+/// longer is then refused.
 ///
 /// ```
 /// use persevere::policy::config::Strategy;
@@ -208,18 +211,35 @@ impl<T: Serialize> Serialize for Toggle<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Toggle<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either<T> {
-            Switch(bool),
-            Value(T),
-        }
-        match Either::deserialize(deserializer)? {
-            Either::Switch(false) => Ok(Toggle::Off),
-            Either::Switch(true) => {
-                Err(D::Error::invalid_value(Unexpected::Bool(true), &"false, or a value"))
+        /// Hands on what is not `false`, so that errors are those of the value.
+        struct OffOr<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OffOr<T> {
+            type Value = Toggle<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("false, or the settings of what is to be on")
             }
-            Either::Value(value) => Ok(Toggle::On(value)),
+            fn visit_bool<E: Error>(self, on: bool) -> Result<Toggle<T>, E> {
+                if on {
+                    return Err(E::invalid_value(Unexpected::Bool(true), &self));
+                }
+                Ok(Toggle::Off)
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Toggle<T>, E> {
+                T::deserialize(StrDeserializer::new(text)).map(Toggle::On)
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Toggle<T>, E> {
+                T::deserialize(number.into_deserializer()).map(Toggle::On)
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Toggle<T>, E> {
+                T::deserialize(number.into_deserializer()).map(Toggle::On)
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Toggle<T>, E> {
+                T::deserialize(number.into_deserializer()).map(Toggle::On)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Toggle<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Toggle::On)
+            }
         }
+        deserializer.deserialize_any(OffOr(PhantomData))
     }
 }
