@@ -42,6 +42,6 @@ named! {
     BrokenPipe, AlreadyExists, WouldBlock, NotADirectory, IsADirectory, DirectoryNotEmpty,
     ReadOnlyFilesystem, StaleNetworkFileHandle, InvalidInput, InvalidData, TimedOut, WriteZero,
     StorageFull, NotSeekable, QuotaExceeded, FileTooLarge, ResourceBusy, ExecutableFileBusy,
-    Deadlock, TooManyLinks, ArgumentListTooLong, Interrupted, Unsupported, UnexpectedEof,
-    OutOfMemory, Other,
+    Deadlock, CrossesDevices, TooManyLinks, ArgumentListTooLong, Interrupted, Unsupported,
+    UnexpectedEof, OutOfMemory, Other,
 }
