@@ -266,8 +266,13 @@ impl Engine {
         let attempt = self.attempt(self.number, &backoff.limits(), self.elapsed(now));
         let (verdict, operation) = (Verdict::Retry, self.operation);
         hooks.after_attempt(&AttemptEvent { outcome: None, attempt: &attempt, verdict, operation });
-        self.retry(backoff, hooks, None, verdict, now)
-            .map_err(|_| self.finish(hooks, None, Interrupted::AttemptTimeout.reason(), now))
+        self.retry(backoff, hooks, None, verdict, now).map_err(|reason| {
+            let reason = match reason {
+                Reason::Deadline => reason,
+                _ => Reason::Interrupted,
+            };
+            self.finish(hooks, None, reason, now)
+        })
     }
 
     /// The attempt failed: the delay in nanoseconds, or why there is to be no retry.
@@ -305,6 +310,10 @@ impl Engine {
             }
         }
         let operation = self.operation;
+        #[cfg(feature = "std")]
+        if crate::enclosing::remaining().is_some_and(|left| delay >= left) {
+            return Err(Reason::Deadline);
+        }
         let facts = RetryFacts { attempt, delay: from_nanos(delay), verdict, operation };
         let event = RetryEvent { outcome, facts };
         // Budget: every hook is asked before the first is told.

@@ -26,7 +26,8 @@ pub enum Reason {
     Attempts,
     /// The next retry would have started at the limit on elapsed time or past it.
     Elapsed,
-    /// A hook said [`Veto::Deadline`]: no time is left before a deadline from outside the call.
+    /// The [deadline](crate::Policy::deadline) of the call or of an enclosing one came, or a retry
+    /// would have started at it or past it; or a hook said [`Veto::Deadline`].
     Deadline,
     /// A hook said [`Veto::Budget`]: the retry budget was spent.
     Budget,
@@ -177,16 +178,20 @@ pub enum Interrupted {
     /// The last attempt took longer than its [limit](crate::Policy::attempt_timeout).
     #[error("the attempt took too long")]
     AttemptTimeout,
+    /// The [deadline](crate::Policy::deadline) came while an attempt was running.
+    #[error("the deadline came")]
+    Deadline,
 }
 
 impl Interrupted {
     /// The reason with which the call ended: that of the veto, or
-    /// [`Interrupted`](Reason::Interrupted).
+    /// [`Interrupted`](Reason::Interrupted) or [`Deadline`](Reason::Deadline).
     #[must_use]
     pub fn reason(self) -> Reason {
         match self {
             Interrupted::Vetoed(veto) => veto.into(),
             Interrupted::AttemptTimeout => Reason::Interrupted,
+            Interrupted::Deadline => Reason::Deadline,
         }
     }
 }

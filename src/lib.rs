@@ -175,6 +175,8 @@ pub mod backoff;
 pub mod classify;
 #[cfg(feature = "macros")]
 mod decorator;
+#[cfg(feature = "std")]
+mod enclosing;
 mod ends;
 mod engine;
 mod error;

@@ -38,6 +38,7 @@ pub mod breaker;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub mod budget;
 mod closures;
+mod deadline;
 mod events;
 mod group;
 #[cfg(all(feature = "alloc", target_has_atomic = "64"))]
@@ -59,6 +60,7 @@ pub use self::closures::{
     OnAttempt, OnFinish, OnFinishFacts, OnGiveUp, OnGiveUpFacts, OnRetry, OnRetryFacts, OnSuccess,
     OnSuccessFacts,
 };
+pub use self::deadline::Deadline;
 pub(crate) use self::events::Of;
 pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
 pub use self::group::HookExt;
@@ -66,6 +68,8 @@ pub(crate) use self::group::{contained, panicking};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use self::setting::InvalidSetting;
 pub use self::timeout::AttemptTimeout;
+#[cfg(feature = "std")]
+pub use crate::enclosing::remaining_time as remaining;
 
 /// Watches a call, and may veto its retries.
 ///

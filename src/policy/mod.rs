@@ -53,13 +53,15 @@ use core::time::Duration;
 use crate::backoff::{Backoff, Finite, Schedule};
 use crate::classify::{self, ClassifyFn, OnError, OrElse, Until, When};
 use crate::hook::{
-    AttemptTimeout, FinishFacts, Hook, OnAttempt, OnFinishFacts, OnGiveUpFacts, OnRetryFacts,
-    OnSuccessFacts, RetryFacts,
+    AttemptTimeout, Deadline, FinishFacts, Hook, OnAttempt, OnFinishFacts, OnGiveUpFacts,
+    OnRetryFacts, OnSuccessFacts, RetryFacts,
 };
 use crate::retry::{
     Attempts, AttemptsOf, Ends, Finish, MayInterrupt, Own, Plain, RetryExt, marker,
 };
 use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
+#[cfg(feature = "std")]
+use crate::time::{CancelToken, Cancellable};
 use crate::{Attempt, Classifier, Interrupted, Outcome, Verdict};
 
 #[cfg(feature = "config")]
@@ -320,6 +322,47 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         limit: Duration,
     ) -> Policy<B, C, (H, AttemptTimeout), MayInterrupt, T> {
         self.guard(AttemptTimeout::new(limit))
+    }
+
+    /// Ends calls `limit` after they began, also in the middle of an attempt, and no later than the
+    /// call that encloses them. Other than with
+    /// [`max_elapsed`](crate::Backoff::max_elapsed), a call may end without an outcome. See
+    /// [`Deadline`]. [`Duration::MAX`] is no limit of its own.
+    ///
+    /// ```
+    /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let policy = Policy::new(constant(second).max_attempts(3)).deadline(5 * second);
+    /// let hung = || pending::<Result<(), &str>>();
+    /// let retry = hung.retry_with(&policy).timer(clock.clone()).report();
+    /// let error = clock.block_on(retry).unwrap_err();
+    /// assert_eq!(error.interrupted(), Some(Interrupted::Deadline));
+    /// assert_eq!((error.attempts(), error.elapsed()), (1, Some(5 * second)));
+    /// ```
+    #[must_use]
+    pub fn deadline(self, limit: Duration) -> Policy<B, C, (H, Deadline), MayInterrupt, T> {
+        self.guard(Deadline::new(limit))
+    }
+
+    /// Lets `token` end calls from outside, where they block. See
+    /// [`CancelToken`](crate::time::CancelToken).
+    ///
+    /// ```
+    /// use persevere::{Policy, constant, time::CancelToken};
+    /// use std::time::Duration;
+    /// let token = CancelToken::new();
+    /// let hourly = constant(Duration::from_secs(3600)).max_attempts(3);
+    /// let policy = Policy::new(hourly).cancel_by(&token);
+    /// token.cancel();
+    /// assert_eq!(policy.call(|attempt| Err::<(), _>(attempt.number())), Err(1));
+    /// ```
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn cancel_by(self, token: &CancelToken) -> Policy<B, C, H, X, Cancellable<T>> {
+        let token = token.clone();
+        self.rebuild(|classifier, hooks, timer| (classifier, hooks, Cancellable::new(timer, token)))
     }
 
     /// Calls `function` before each retry, with what is known without the outcome: a policy serves

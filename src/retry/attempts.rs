@@ -204,7 +204,15 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock, V, R> Attempts<O, S, H, X, T, 
         R: Finish<O, X>,
         T: Timer,
     {
-        self.attempt_within(future, X::Limit::default())
+        let end = if X::INTERRUPTS {
+            let call = self.call.live();
+            let now = call.now();
+            call.end(&call.current(now), now)
+        } else {
+            None
+        };
+        let limit = X::Limit::begin(end);
+        self.attempt_within(future, limit)
     }
 
     /// As [`attempt`](Attempts::attempt), for a future that must not be dropped: no
@@ -284,7 +292,17 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock, V, R> Attempts<O, S, H, X, T, 
             return Break(self.output.returned(outcome, facts));
         }
         call.set_phase(Phase::Inside);
-        let outcome = operation();
+        let outcome = {
+            #[cfg(feature = "std")]
+            let _within = if X::INTERRUPTS {
+                let now = call.now();
+                let end = call.end(&call.current(now), now);
+                end.map(|end| crate::enclosing::enter(call.timer(), end))
+            } else {
+                None
+            };
+            operation()
+        };
         match call.settle_blocking(outcome, |outcome| self.output.pass(outcome)) {
             Break((outcome, facts)) => Break(self.output.returned(outcome, facts)),
             Continue(()) => match self.enter() {

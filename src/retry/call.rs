@@ -171,6 +171,25 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         self.engine.settle(parts.source.backoff(), &classifier, &mut parts.hooks, outcome, now)
     }
 
+    /// The attempt that was entered last, as things stand.
+    pub(crate) fn current(&self, now: Option<Duration>) -> Attempt {
+        self.engine.current(&self.parts.source.backoff().limits(), now)
+    }
+
+    /// When the attempt that begins `now` has to be done, where somebody looks at the clock and says
+    /// so.
+    #[inline]
+    pub(crate) fn end(&self, attempt: &Attempt, now: Option<Duration>) -> Option<u64>
+    where
+        X: Ends,
+    {
+        if !X::INTERRUPTS {
+            return None;
+        }
+        let limit = nanos(self.parts.hooks.attempt_timeout(attempt)?);
+        Some(nanos(now?).saturating_add(limit)).filter(|end| *end < u64::MAX)
+    }
+
     /// Decides what follows an attempt that took too long.
     pub(crate) fn time_out(&mut self) -> Result<u64, FinishFacts> {
         let (now, parts) = (self.now(), &mut *self.parts);
@@ -183,8 +202,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     where
         T: Timer,
     {
-        let limits = self.parts.source.backoff().limits();
-        let attempt = self.engine.current(&limits, self.now());
+        let attempt = self.current(self.now());
         let limit = nanos(self.parts.hooks.attempt_timeout(&attempt)?);
         // What saturates is what people write for "no limit".
         (limit < u64::MAX).then(|| self.timer().sleep(from_nanos(limit.max(1))))
@@ -206,11 +224,16 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         match self.decide(&outcome) {
             Err(facts) => ControlFlow::Break((outcome, facts)),
             Ok(delay) => {
-                pass(outcome);
                 if delay > 0 {
                     self.set_phase(Phase::Inside);
                     self.timer().sleep_blocking(from_nanos(delay));
                 }
+                if self.timer().is_cancelled() {
+                    let (now, hooks) = (self.now(), &mut self.parts.hooks);
+                    let facts = self.engine.finish(hooks, Some(&outcome), Reason::Cancelled, now);
+                    return ControlFlow::Break((outcome, facts));
+                }
+                pass(outcome);
                 ControlFlow::Continue(())
             }
         }

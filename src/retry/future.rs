@@ -13,13 +13,17 @@ use super::operation::{AtOnce, Later, Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
 use super::source::{IntoPolicy, Source};
 use crate::classify::{self, ClassifyFn, Until};
+#[cfg(feature = "std")]
+use crate::enclosing;
 use crate::ends::Ends;
 use crate::engine::Phase;
 use crate::hook::{
     FinishEvent, FinishFacts, OnAttempt, OnFinish, OnGiveUp, OnRetry, OnSuccess, RetryEvent, Timed,
 };
 use crate::time::{BlockingTimer, Clock, Limit, Timer, from_nanos};
-use crate::{Attempt, Classifier, Hook, Interrupted, Outcome, Verdict};
+#[cfg(feature = "std")]
+use crate::time::{CancelToken, Cancellable};
+use crate::{Attempt, Classifier, Hook, Interrupted, Outcome, Reason, Verdict};
 
 /// What [`RetryExt::retry_with`](crate::RetryExt::retry_with) makes of an operation and a policy,
 /// for a field; the [module](mod@crate::retry) has an example. `K` is
@@ -79,7 +83,12 @@ where
     assert!(!call.has_panicked(), "{OVER}");
     if let StateProjection::Attempting { future, limit } = state.as_mut().project() {
         call.set_phase(Phase::Inside);
-        let delay = match future.poll(cx) {
+        let polled = {
+            #[cfg(feature = "std")]
+            let _within = limit.end().map(|end| enclosing::enter(call.timer(), end));
+            future.poll(cx)
+        };
+        let delay = match polled {
             Poll::Ready(outcome) => match call.decide(&outcome) {
                 Err(facts) => {
                     state.set(State::Done);
@@ -91,18 +100,15 @@ where
                 }
             },
             Poll::Pending => {
-                let too_long = X::interruption(Interrupted::AttemptTimeout);
-                let Some(too_long) =
-                    too_long.filter(|_| limit.poll(|| call.limit(), cx).is_ready())
-                else {
+                if !X::INTERRUPTS || limit.poll(|| call.limit(), cx).is_pending() {
                     call.set_phase(Phase::Attempting);
                     return Poll::Pending;
-                };
+                }
                 // The attempt is dropped before anybody hears of its end.
                 state.set(State::Done);
                 match call.time_out() {
                     Ok(delay) => delay,
-                    Err(facts) => return Poll::Ready(Progress::Interrupted(too_long, facts)),
+                    Err(facts) => return Poll::Ready(interrupted(facts)),
                 }
             }
         };
@@ -132,6 +138,19 @@ where
         }
     }
     Poll::Ready(Progress::Due(call.now()))
+}
+
+/// The end of a call whose last attempt was interrupted.
+#[cold]
+fn interrupted<O, X: Ends>(facts: FinishFacts) -> Progress<O, X> {
+    let interrupted = match facts.reason() {
+        Reason::Deadline => Interrupted::Deadline,
+        _ => Interrupted::AttemptTimeout,
+    };
+    match X::interruption(interrupted) {
+        Some(interruption) => Progress::Interrupted(interruption, facts),
+        None => unreachable!("an attempt without a limit is not interrupted"),
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -433,6 +452,21 @@ where
         )
     }
 
+    /// Lets `token` end the call from outside, where it blocks: its sleep is over at once, and it
+    /// returns the outcome that it has. See [`CancelToken`](crate::time::CancelToken).
+    #[cfg(feature = "std")]
+    #[inline]
+    pub fn cancel_by(self, token: &CancelToken) -> Retry<Op, O, S, V, H, X, R, Cancellable<T>> {
+        let token = token.clone();
+        self.rebuild(
+            |output| output,
+            |Parts { source, overlay, hooks, timer }| {
+                let timer = Cancellable::new(timer, token);
+                Parts { source, overlay, hooks, timer }
+            },
+        )
+    }
+
     /// Draws jitter from the random stream of `seed` instead of the policy's, so that the call
     /// repeats exactly. Any number will do, 0 too. Without a seed, each call draws one of its own at
     /// its first failure.
@@ -584,7 +618,12 @@ where
                 Err((interruption, facts)) => return output.interrupted(interruption, facts),
             };
             call.set_phase(Phase::Inside);
-            let outcome = operation.attempt(attempt).outcome();
+            let outcome = {
+                #[cfg(feature = "std")]
+                let _within =
+                    call.end(&attempt, now).map(|end| enclosing::enter(call.timer(), end));
+                operation.attempt(attempt).outcome()
+            };
             match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
                 Continue(()) => now = call.now(),
                 Break((outcome, facts)) => return output.returned(outcome, facts),
@@ -628,9 +667,10 @@ where
             match call.enter(now) {
                 Ok(attempt) => {
                     call.set_phase(Phase::Inside);
+                    let limit = X::Limit::begin(call.end(&attempt, now));
                     let future = this.operation.attempt(attempt);
                     call.set_phase(Phase::Attempting);
-                    this.state.set(State::Attempting { future, limit: Default::default() });
+                    this.state.set(State::Attempting { future, limit });
                 }
                 Err((interruption, facts)) => {
                     return Poll::Ready(output.interrupted(interruption, facts));

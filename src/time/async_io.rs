@@ -37,6 +37,9 @@ impl Clock for AsyncIoTimer {
     fn now(&self) -> Duration {
         since_first_read()
     }
+    fn share(&self) -> Option<super::SharedClock> {
+        Some(super::SharedClock::from_fn(since_first_read))
+    }
 }
 
 impl Timer for AsyncIoTimer {

@@ -21,7 +21,9 @@ pub struct DefaultTimer;
 #[cfg(feature = "std")]
 mod real {
     use super::{Clock, DefaultTimer, Duration};
-    use crate::time::BlockingTimer;
+    #[cfg(target_has_atomic = "ptr")]
+    use crate::time::SharedClock;
+    use crate::time::{BlockingTimer, CancelToken};
     use std::sync::OnceLock;
 
     #[cfg(not(all(target_family = "wasm", feature = "wasm")))]
@@ -44,11 +46,18 @@ mod real {
         fn now(&self) -> Duration {
             since_first_read()
         }
+        #[cfg(target_has_atomic = "ptr")]
+        fn share(&self) -> Option<SharedClock> {
+            Some(SharedClock::from_fn(since_first_read))
+        }
     }
 
     impl BlockingTimer for DefaultTimer {
         fn sleep_blocking(&self, duration: Duration) {
             std::thread::sleep(duration);
+        }
+        fn sleep_unless(&self, duration: Duration, token: &CancelToken) {
+            token.sleep(duration);
         }
     }
 }

@@ -6,9 +6,15 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 /// A limit that may be armed with a sleep `Z`.
-pub trait Limit<Z>: Default {
+pub trait Limit<Z>: Sized {
+    /// The limit of an attempt that begins. `end` is when it has to be done, where that is known.
+    fn begin(end: Option<u64>) -> Self;
+
     /// One that nobody is asked for.
     fn none() -> Self;
+
+    /// When the attempt has to be done, in the nanoseconds of its call's clock.
+    fn end(&self) -> Option<u64>;
 
     /// Whether the limit has come. The first time, `arm` is asked for the sleep; `None` is no limit.
     fn poll(
@@ -26,8 +32,16 @@ pub struct Unlimited;
 
 impl<Z> Limit<Z> for Unlimited {
     #[inline]
+    fn begin(_: Option<u64>) -> Self {
+        Unlimited
+    }
+    #[inline]
     fn none() -> Self {
         Unlimited
+    }
+    #[inline]
+    fn end(&self) -> Option<u64> {
+        None
     }
 
     #[inline]
@@ -43,14 +57,9 @@ pin_project_lite::pin_project! {
     /// Perhaps a limit.
     pub struct Limited<Z> {
         asked: bool,
+        end: Option<u64>,
         #[pin]
         sleep: Option<Z>,
-    }
-}
-
-impl<Z> Default for Limited<Z> {
-    fn default() -> Self {
-        Limited { asked: false, sleep: None }
     }
 }
 
@@ -61,8 +70,14 @@ impl<Z> fmt::Debug for Limited<Z> {
 }
 
 impl<Z> Limit<Z> for Limited<Z> {
+    fn begin(end: Option<u64>) -> Self {
+        Limited { asked: false, end, sleep: None }
+    }
     fn none() -> Self {
-        Limited { asked: true, sleep: None }
+        Limited { asked: true, end: None, sleep: None }
+    }
+    fn end(&self) -> Option<u64> {
+        self.end
     }
 
     #[inline]

@@ -43,9 +43,13 @@ use core::time::Duration;
 
 #[cfg(feature = "async-io")]
 mod async_io;
+#[cfg(feature = "std")]
+mod cancel;
 mod default;
 mod limit;
 mod pieces;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod shared;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(feature = "test-util")]
@@ -53,9 +57,13 @@ mod virtual_clock;
 
 #[cfg(feature = "async-io")]
 pub use self::async_io::{AsyncIoSleep, AsyncIoTimer};
+#[cfg(feature = "std")]
+pub use self::cancel::{CancelToken, Cancellable};
 pub use self::default::DefaultTimer;
 pub use self::limit::{Limit, Limited, Unlimited};
 pub use self::pieces::{Pieces, SleepPieces};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use self::shared::SharedClock;
 #[cfg(feature = "tokio")]
 pub use self::tokio::TokioTimer;
 #[cfg(feature = "test-util")]
@@ -99,6 +107,14 @@ pub trait Clock {
     /// The time since an epoch of the clock's own, such as the start of the process. It must never
     /// go backwards. From 584 years on, all times are the same to a retry.
     fn now(&self) -> Duration;
+
+    /// The same clock for those who cannot hold this one: calls within an attempt, which look at
+    /// its [deadline](crate::Policy::deadline). `None`, the default, where there is no such thing;
+    /// they then know the time at which the attempt was last polled.
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    fn share(&self) -> Option<SharedClock> {
+        None
+    }
 }
 
 /// Sleeps without blocking. Implemented by the timers of this module, and by a few lines of your
@@ -170,6 +186,22 @@ pub trait Timer: Clock<Sleep: Future<Output = ()>> {
 pub trait BlockingTimer: Clock {
     /// Blocks for `duration`, and never less. It is not asked for a zero duration.
     fn sleep_blocking(&self, duration: Duration);
+
+    /// The same, unless `token` is cancelled, and no longer than until it is. By default, a sleep
+    /// that has begun is not ended; a timer that passes real time calls
+    /// [`token.sleep(..)`](CancelToken::sleep) instead.
+    #[cfg(feature = "std")]
+    fn sleep_unless(&self, duration: Duration, token: &CancelToken) {
+        if !token.is_cancelled() {
+            self.sleep_blocking(duration);
+        }
+    }
+
+    /// Whether calls are to end instead of making another attempt; see
+    /// [`Retry::cancel_by`](crate::Retry::cancel_by). `false` by default.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// A timer behind a pointer tells the same time.
@@ -179,6 +211,10 @@ macro_rules! forward {
             type Sleep = T::Sleep;
             fn now(&self) -> Duration {
                 (**self).now()
+            }
+            #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+            fn share(&self) -> Option<SharedClock> {
+                (**self).share()
             }
         }
 
@@ -191,6 +227,13 @@ macro_rules! forward {
         impl<$($lifetime,)? T: BlockingTimer + ?Sized> BlockingTimer for $pointer {
             fn sleep_blocking(&self, duration: Duration) {
                 (**self).sleep_blocking(duration);
+            }
+            #[cfg(feature = "std")]
+            fn sleep_unless(&self, duration: Duration, token: &CancelToken) {
+                (**self).sleep_unless(duration, token);
+            }
+            fn is_cancelled(&self) -> bool {
+                (**self).is_cancelled()
             }
         }
     };

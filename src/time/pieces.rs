@@ -79,6 +79,10 @@ impl<T: Clock> Clock for Pieces<T> {
     fn now(&self) -> Duration {
         self.timer.now()
     }
+    #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    fn share(&self) -> Option<super::SharedClock> {
+        self.timer.share()
+    }
 }
 
 impl<T: Timer + Clone> Timer for Pieces<T> {

@@ -48,6 +48,9 @@ impl Clock for TokioTimer {
     fn now(&self) -> Duration {
         epoch().elapsed()
     }
+    fn share(&self) -> Option<super::SharedClock> {
+        Some(super::SharedClock::from_fn(|| epoch().elapsed()))
+    }
 }
 
 impl Timer for TokioTimer {

@@ -171,6 +171,10 @@ impl Clock for VirtualClock {
     fn now(&self) -> Duration {
         self.state().now
     }
+    fn share(&self) -> Option<super::SharedClock> {
+        let clock = self.clone();
+        Some(super::SharedClock::new(move || clock.now()))
+    }
 }
 
 impl Timer for VirtualClock {
