@@ -25,6 +25,7 @@ type Listener = dyn Fn(&Change) + Send + Sync;
 pub(super) struct Parts {
     pub(super) settings: Settings,
     pub(super) open_for: Arc<dyn Backoff + Send + Sync>,
+    pub(super) seed: Option<u64>,
     pub(super) clock: Arc<Now>,
     pub(super) listeners: Vec<Arc<Listener>>,
 }
@@ -145,7 +146,7 @@ impl Shared {
     /// How long it is open for the nth time, in nanoseconds, after it was for so long before.
     pub(super) fn duration(&self, opening: u32, before: u64) -> u64 {
         let attempt = Attempt::new(opening)
-            .with_seed(random::fresh().get())
+            .with_seed(self.parts.seed.unwrap_or_else(|| random::fresh().get()))
             .with_previous_delay(from_nanos(before));
         self.parts.open_for.delay_nanos(&attempt).unwrap_or(before)
     }
