@@ -265,7 +265,7 @@ fn config() -> BoxedStrategy<PolicyConfig> {
                     (config.strategy, config.degree) = (Some(Curve::Polynomial), degree);
                 }
                 Shape::Delays(list) => {
-                    let most = waits.1.map_or(Duration::MAX, Wait::duration);
+                    let most = waits.1.map_or(LONGEST, Wait::duration).min(LONGEST);
                     let list = list.into_iter().map(|delay| delay.min(most).into()).collect();
                     (config.strategy, config.delays) = (Some(Curve::Delays), Some(list));
                 }

@@ -356,6 +356,16 @@ fn a_kind_that_no_announced_type_knows_is_refused_with_the_nearest_that_is_known
 }
 
 #[test]
+fn announced_types_hold_at_every_reload_too() {
+    let builder = Policies::builder().kinds_of::<HttpError>();
+    let policies = builder.load(&toml("policies.web.exceptions = ['any']"), "").unwrap();
+    let update = toml("policies.web.exceptions = ['HttpTimeoutError']");
+    assert_snapshot!(policies.reload(&update).unwrap_err(), @r#"the retry policies are not valid: `policies.web.exceptions` names "HttpTimeoutError", which is no error kind that is known: did you mean `HTTPTimeoutError`? There are `any`, `HTTPTimeoutError`, `HTTPRequestError` (TOML source string, profile `default`)"#);
+    policies.reload(&toml("policies.web.exceptions = ['HTTPTimeoutError']")).unwrap();
+    assert_eq!((policies.revision(), policies.refused()), (2, 1));
+}
+
+#[test]
 fn a_handle_that_is_checked_for_a_type_refuses_its_unknown_kinds() {
     let policies = Policies::load(&toml("policies.store.exceptions = ['Conflict']"), "").unwrap();
     let store = policies.get("store").unwrap();
@@ -600,6 +610,20 @@ fn each_value_is_told_with_the_source_and_the_profile_that_it_came_from() {
       `retry.default_policy.attempts` is 0, expected a whole number of at least 1 (TOML source string, profile `default`)
       `retry.default_policy.backoff` is 0.5, expected a finite factor of at least 1 (JSON source string, profile `production`)
     "#);
+}
+
+#[test]
+fn two_settings_that_contradict_each_other_are_told_with_both_of_their_sources() {
+    let file = "[default.default_policy]\nwait_min_seconds = 1.0\nmax_elapsed = '5s'\n\
+                [production.default_policy]\nwait_min = '2s'\nattempt_timeout = '6s'";
+    let nested = Figment::from(Toml::string(file).nested());
+    assert_snapshot!(load(&nested.clone().select("production"), ""), @r#"
+    the retry policies are not valid, for 2 reasons:
+      `default_policy.wait_min_seconds` is 1.0, expected only one of `wait_min` and `wait_min_seconds`; `wait_min` is from TOML source string, profile `production` (TOML source string, profile `default`)
+      `default_policy.attempt_timeout` is "6s", expected at most `max_elapsed`, which is "5s"; `max_elapsed` is from TOML source string, profile `default` (TOML source string, profile `production`)
+    "#);
+    let layered = nested.merge(Serialized::default("policies.slow.attempt_timeout", "6s"));
+    assert_snapshot!(load(&layered, ""), @r#"the retry policies are not valid: `policies.slow.attempt_timeout` is "6s", expected at most `max_elapsed`, which is inherited as "5s"; `max_elapsed` is from TOML source string, profile `default` (&str, profile `default`)"#);
 }
 
 #[test]

@@ -156,10 +156,11 @@ impl PolicyConfig {
             ["wait_max", "wait_max_seconds"],
         ];
         let given = self.given();
-        let twice = |[one, other]: [&str; 2]| {
+        let twice = |[one, other]: [&'static str; 2]| {
             (given.contains(&one) && given.contains(&other)).then(|| {
                 let expected = format!("only one of `{one}` and `{other}`");
-                Problem::new(ProblemKind::Contradiction, other, expected).found(self.shown(other))
+                let problem = Problem::new(ProblemKind::Contradiction, other, expected);
+                problem.found(self.shown(other)).against(one)
             })
         };
         TWINS.into_iter().filter_map(twice).collect()
