@@ -84,6 +84,7 @@ fn every_key_of_a_policy_says_what_it_takes_when_it_is_given_something_else() {
     policy!("strategy = 'delays'\ndelays = ['1s', 2]", @r#"`default_policy.delays` is ["1s", 2], expected a list of durations, such as ["1s", "5s"]"#);
     policy!("jitter = ['full']", @r#"`default_policy.jitter` is ["full"], expected true, false, "none", "full", "equal", a number from 0 to 1 (±), or a duration such as "100ms" (up to as much more)"#);
     policy!("exceptions = 'Timeout'", @r#"`default_policy.exceptions` is "Timeout", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
+    policy!("exceptions = 'any'", @r#"`default_policy.exceptions` is "any", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
     policy!("exceptions = [503]", @r#"`default_policy.exceptions` is [503], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
     policy!("max_elapsed = 30", @r#"`default_policy.max_elapsed` is 30, expected a duration in text, such as "30s", or false"#);
     policy!("max_elapsed = true", @r#"`default_policy.max_elapsed` is true, expected a duration in text, such as "30s", or false"#);
