@@ -4,6 +4,7 @@
 //! `cargo bench --bench live` takes all figures. Instructions need valgrind.
 
 mod callgrind;
+#[allow(dead_code, reason = "the other benchmarks also await it, and let it fail")]
 mod operation;
 
 use std::hint::{black_box, spin_loop};
