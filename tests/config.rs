@@ -85,9 +85,14 @@ enabled = true                        # false, or mode = "mesh": one attempt, th
   exceptions = ["ConnectionError"]
 "#;
 
-/// Its figment, as a program would write it.
 fn settings() -> Figment {
-    Figment::from(Toml::string(SETTINGS).nested()).merge(Env::prefixed("APP_").split("__"))
+    Figment::from(Toml::string(SETTINGS).nested())
+}
+
+/// The same under the environment, as a program would write it. Only within a jail: the environment
+/// is one for all tests.
+fn settings_and_environment(_: &mut figment::Jail) -> Figment {
+    settings().merge(Env::prefixed("APP_").split("__"))
 }
 
 /// An error that has one of the kinds that the file names.
@@ -161,7 +166,7 @@ fn every_policy_of_the_settings_file_runs_as_it_says_in_virtual_time() {
     figment::Jail::expect_with(|jail| {
         // Without jitter the delays are known; each of the others inherits it.
         jail.set_env("APP_RESILIENCE__RETRY__DEFAULT_POLICY__JITTER", "false");
-        let policies = settings_of(&settings());
+        let policies = settings_of(&settings_and_environment(jail));
         for (name, says) in SAYS {
             for kind in Failure::KINDS {
                 let clock = VirtualClock::new();
@@ -218,7 +223,7 @@ fn a_variable_of_the_environment_goes_over_the_settings_file() {
         );
         jail.set_env("APP_RESILIENCE__RETRY__POLICIES__LONG_RETRY__WAIT_MAX_SECONDS", "60");
         jail.set_env("APP_RESILIENCE__RETRY__DEFAULT_POLICY__MAX_ELAPSED", "2m 30s");
-        let policies = settings_of(&settings());
+        let policies = settings_of(&settings_and_environment(jail));
         let clock = VirtualClock::new();
         let fast = policies.get("fast_retry").unwrap().timer(clock.clone()).jitter(Jitter::None);
         fast.call(|_| Err::<(), _>(Failure("ConnectionError"))).unwrap_err();
@@ -237,7 +242,7 @@ fn variables_of_the_environment_turn_everything_off() {
     ] {
         figment::Jail::expect_with(|jail| {
             jail.set_env(variable, value);
-            let policies = settings_of(&settings());
+            let policies = settings_of(&settings_and_environment(jail));
             for name in policies.names() {
                 let mut calls = 0;
                 let kind = SAYS.iter().find(|(said, _)| *said == name).unwrap().1.4[0];
