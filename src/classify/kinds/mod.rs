@@ -13,6 +13,8 @@ mod wrappers;
 use super::{Classifier, Verdict};
 use crate::{Attempt, Outcome};
 
+#[cfg(feature = "http")]
+pub(super) use self::http::is_transient as is_transient_status;
 #[cfg(feature = "alloc")]
 pub use self::named::NamedKinds;
 /// Names the kinds of an enum of errors, or of a struct: implements the trait [`Kinded`].
