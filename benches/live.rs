@@ -174,7 +174,8 @@ fn repeat(times: u64, mut call: impl FnMut(&Flaky) -> Outcome) {
     }
 }
 
-/// Nanoseconds per call, where so many threads make calls at once.
+/// Nanoseconds per call, where so many threads make calls at once. Not a number if the machine was
+/// too busy to let them.
 fn nanoseconds<B: Send + Sync>(world: &World<B>, calls: fn(&World<B>, u64), threads: usize) -> f64 {
     let ready = AtomicUsize::new(0);
     let ready = &ready;
@@ -204,15 +205,12 @@ fn nanoseconds<B: Send + Sync>(world: &World<B>, calls: fn(&World<B>, u64), thre
         let apart = began.clone().max().zip(began.min()).map(|(last, first)| last - first);
         round().all(|round| (round.waited + apart.unwrap_or_default()) * 20 < round.time)
     };
-    let mut numbers: Vec<usize> = (0..ROUNDS).filter(undisturbed).collect();
-    if numbers.is_empty() {
-        println!("No round was undisturbed; the next line is of all rounds.");
-        numbers.extend(0..ROUNDS);
-    }
+    let numbers: Vec<usize> = (0..ROUNDS).filter(undisturbed).collect();
     let rounds = numbers.iter().flat_map(|number| all.iter().map(|rounds| rounds[*number].time));
     let mut times: Vec<Duration> = rounds.collect();
     times.sort_unstable();
-    times[times.len() / 2].as_nanos() as f64 / CALLS as f64
+    let median = times.get(times.len() / 2);
+    median.map_or(f64::NAN, |time| time.as_nanos() as f64 / CALLS as f64)
 }
 
 struct Round {
