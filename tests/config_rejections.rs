@@ -84,6 +84,7 @@ fn every_key_of_a_policy_says_what_it_takes_when_it_is_given_something_else() {
     policy!("strategy = 'delays'\ndelays = ['1s', 2]", @r#"`default_policy.delays` is ["1s", 2], expected a list of durations, such as ["1s", "5s"]"#);
     policy!("jitter = ['full']", @r#"`default_policy.jitter` is ["full"], expected true, false, "none", "full", "equal", a number from 0 to 1 (±), or a duration such as "100ms" (up to as much more)"#);
     policy!("exceptions = 'Timeout'", @r#"`default_policy.exceptions` is "Timeout", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
+    policy!("exceptions = 'any'", @r#"`default_policy.exceptions` is "any", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
     policy!("exceptions = [503]", @r#"`default_policy.exceptions` is [503], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
     policy!("max_elapsed = 30", @r#"`default_policy.max_elapsed` is 30, expected a duration in text, such as "30s", or false"#);
     policy!("max_elapsed = true", @r#"`default_policy.max_elapsed` is true, expected a duration in text, such as "30s", or false"#);
@@ -356,6 +357,16 @@ fn a_kind_that_no_announced_type_knows_is_refused_with_the_nearest_that_is_known
 }
 
 #[test]
+fn announced_types_hold_at_every_reload_too() {
+    let builder = Policies::builder().kinds_of::<HttpError>();
+    let policies = builder.load(&toml("policies.web.exceptions = ['any']"), "").unwrap();
+    let update = toml("policies.web.exceptions = ['HttpTimeoutError']");
+    assert_snapshot!(policies.reload(&update).unwrap_err(), @r#"the retry policies are not valid: `policies.web.exceptions` names "HttpTimeoutError", which is no error kind that is known: did you mean `HTTPTimeoutError`? There are `any`, `HTTPTimeoutError`, `HTTPRequestError` (TOML source string, profile `default`)"#);
+    policies.reload(&toml("policies.web.exceptions = ['HTTPTimeoutError']")).unwrap();
+    assert_eq!((policies.revision(), policies.refused()), (2, 1));
+}
+
+#[test]
 fn a_handle_that_is_checked_for_a_type_refuses_its_unknown_kinds() {
     let policies = Policies::load(&toml("policies.store.exceptions = ['Conflict']"), "").unwrap();
     let store = policies.get("store").unwrap();
@@ -600,6 +611,20 @@ fn each_value_is_told_with_the_source_and_the_profile_that_it_came_from() {
       `retry.default_policy.attempts` is 0, expected a whole number of at least 1 (TOML source string, profile `default`)
       `retry.default_policy.backoff` is 0.5, expected a finite factor of at least 1 (JSON source string, profile `production`)
     "#);
+}
+
+#[test]
+fn two_settings_that_contradict_each_other_are_told_with_both_of_their_sources() {
+    let file = "[default.default_policy]\nwait_min_seconds = 1.0\nmax_elapsed = '5s'\n\
+                [production.default_policy]\nwait_min = '2s'\nattempt_timeout = '6s'";
+    let nested = Figment::from(Toml::string(file).nested());
+    assert_snapshot!(load(&nested.clone().select("production"), ""), @r#"
+    the retry policies are not valid, for 2 reasons:
+      `default_policy.wait_min_seconds` is 1.0, expected only one of `wait_min` and `wait_min_seconds`; `wait_min` is from TOML source string, profile `production` (TOML source string, profile `default`)
+      `default_policy.attempt_timeout` is "6s", expected at most `max_elapsed`, which is "5s"; `max_elapsed` is from TOML source string, profile `default` (TOML source string, profile `production`)
+    "#);
+    let layered = nested.merge(Serialized::default("policies.slow.attempt_timeout", "6s"));
+    assert_snapshot!(load(&layered, ""), @r#"the retry policies are not valid: `policies.slow.attempt_timeout` is "6s", expected at most `max_elapsed`, which is inherited as "5s"; `max_elapsed` is from TOML source string, profile `default` (&str, profile `default`)"#);
 }
 
 #[test]

@@ -143,7 +143,15 @@ impl Section {
             (None, Some(whole)) => Origin { written: None, ..whole.clone() },
             (None, None) => Origin::default(),
         };
-        problem.at(key).out_of(origin)
+        let other = problem.contradicted().and_then(|other| {
+            let tables = [self.table(name), self.table(DEFAULT_POLICY)];
+            tables.iter().find_map(|table| self.origins.get(&join(table, other)))
+        });
+        let problem = problem.at(key).out_of(origin);
+        match other {
+            Some(other) => problem.beside(other),
+            None => problem,
+        }
     }
 
     /// The path of the table of a policy.

@@ -121,7 +121,7 @@ pub mod marker {
     /// `Future + Clone`
     #[derive(Debug)]
     pub struct Repeat;
-    /// [`Loop`](super::Loop)
+    /// [`Loop`](crate::retry::Loop)
     #[derive(Debug)]
     pub enum Loop {}
     /// The operation makes outcomes.

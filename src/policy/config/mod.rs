@@ -77,6 +77,7 @@
 mod breaker;
 mod budget;
 mod build;
+mod check;
 mod duration;
 mod problem;
 mod table;
