@@ -325,6 +325,22 @@ fn the_table_of_defaults_is_what_the_code_takes() {
 }
 
 #[test]
+fn what_nobody_says_gives_way_to_what_somebody_does() {
+    let says = |text: &str| {
+        let config: PolicyConfig = toml::from_str(text).unwrap();
+        config.policy().unwrap().to_string()
+    };
+    let short =
+        "exponential 500ms ×2, delays up to 500ms, at most 3 attempts: 500ms, 500ms (1s in all)";
+    assert_eq!(says("wait_max = '500ms'\njitter = false"), short);
+    assert_eq!(says("wait_max_seconds = 0.5\njitter = false"), short);
+    assert_eq!(
+        says("wait_min = '20s'\njitter = false"),
+        "exponential 20s ×2, delays up to 20s, at most 3 attempts: 20s, 20s (40s in all)"
+    );
+}
+
+#[test]
 fn an_empty_table_is_the_table_of_defaults() {
     let empty = PolicyConfig::default();
     let defaults = PolicyConfig::defaults();

@@ -244,12 +244,6 @@ fn the_shortest_wait_is_not_longer_than_the_longest() {
 }
 
 #[test]
-fn a_setting_that_contradicts_a_default_is_to_blame_and_not_the_default() {
-    policy!("wait_min = '20s'", @r#"`default_policy.wait_min` is "20s", expected at most `wait_max`, which is "10s" by default"#);
-    policy!("wait_max_seconds = 0.5", @r#"`default_policy.wait_max_seconds` is 0.5, expected at least `wait_min`, which is "1s" by default"#);
-}
-
-#[test]
 fn a_setting_that_contradicts_an_inherited_one_is_to_blame() {
     section!("[default_policy]\nwait_max = '5s'\n[policies.slow]\nwait_min = '6s'", @r#"`policies.slow.wait_min` is "6s", expected at most `wait_max`, which is inherited as "5s""#);
     section!("[default_policy]\nwait_min = '5s'\n[policies.fast]\nwait_max_seconds = 1.0", @r#"`policies.fast.wait_max_seconds` is 1.0, expected at least `wait_min`, which is inherited as "5s""#);
@@ -445,7 +439,6 @@ fn what_is_inherited_is_told_once() {
         r#"
             [default_policy]
             attempts = 0
-            wait_min = "20s"
             breaker = { failure_rate = 0.5, min_calls = 0 }
             budget = { capacity = 2, retry_cost = 3 }
             [policies.one]
@@ -454,7 +447,6 @@ fn what_is_inherited_is_told_once() {
         "#,
         @r#"
     `default_policy.attempts` is 0, expected a whole number of at least 1
-    `default_policy.wait_min` is "20s", expected at most `wait_max`, which is "10s" by default
     `default_policy.budget.retry_cost` is 3, expected a whole number from 1 to the capacity
     `default_policy.breaker.min_calls` is 0, expected a whole number from 1 to 10000
     "#
@@ -629,16 +621,14 @@ fn two_settings_that_contradict_each_other_are_told_with_both_of_their_sources()
 
 #[test]
 fn settings_without_a_figment_are_checked_the_same() {
-    let config: PolicyConfig = toml::from_str(
-        "attempts = 0\nmax_retries = 1\nwait_min = '20s'\nstep = '1s'\nbudget = { capacity = 0 }",
-    )
-    .unwrap();
+    let config: PolicyConfig =
+        toml::from_str("attempts = 0\nmax_retries = 1\nstep = '1s'\nbudget = { capacity = 0 }")
+            .unwrap();
     assert_snapshot!(config.policy().unwrap_err(), @r#"
-    the retry policies are not valid, for 5 reasons:
+    the retry policies are not valid, for 4 reasons:
       `max_retries` is 1, expected only one of `attempts` and `max_retries`
       `attempts` is 0, expected a whole number of at least 1
       `step` is "1s", expected only with `strategy = "linear"`
-      `wait_min` is "20s", expected at most `wait_max`, which is "10s" by default
       `budget.capacity` is 0, expected a whole number of at least 1
     "#);
     assert_eq!(config.interrupting_policy().unwrap_err(), config.policy().unwrap_err());

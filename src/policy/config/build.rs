@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
-use super::{ConfigError, Jitter, PolicyConfig, Problem, ProblemKind, Strategy};
+use super::{ConfigError, DurationText, Jitter, PolicyConfig, Problem, ProblemKind, Strategy};
 use crate::classify::NamedKinds;
 use crate::hook::{AttemptTimeout, Budget, CircuitBreaker};
+use crate::policy::Guarding;
 use crate::time::Clock;
 use crate::{
     Attempt, Backoff, DefaultTimer, DelayBounds, Finite, Limits, MayInterrupt, Own, Policy,
@@ -16,15 +17,15 @@ use crate::{
 };
 
 /// A clock of any kind.
-pub(crate) type SharedClock = Arc<dyn Clock<Sleep = ()> + Send + Sync>;
+pub(crate) type AnyClock = Arc<dyn Clock<Sleep = ()> + Send + Sync>;
 
 pub(super) type Curve = Box<dyn Backoff + Send + Sync>;
 
 /// The hooks that settings ask for: budget, breaker, limit on attempts.
-pub type Guards = (Option<Budget>, Option<CircuitBreaker>, Option<AttemptTimeout>);
+pub(crate) type Guards = (Option<Budget>, Option<CircuitBreaker>, Option<AttemptTimeout>);
 
 /// The policy that a [`PolicyConfig`] describes.
-pub type ConfiguredPolicy<X = Own> = Policy<Configured, NamedKinds, Guards, X>;
+pub type ConfiguredPolicy<X = Own> = Policy<Configured, NamedKinds, Guarding, X>;
 
 /// The backoff that settings describe: a composition of the built-in ones.
 ///
@@ -106,7 +107,7 @@ impl PolicyConfig {
             return Err(ConfigError::new(interrupting));
         }
         let (backoff, kinds, guards) = plan.into_parts(true);
-        Ok(Policy::with(backoff, kinds, guards, DefaultTimer))
+        Ok(Policy::with(backoff, kinds, Guarding::by(guards), DefaultTimer))
     }
 
     /// The same, for settings that may end a call without an outcome.
@@ -129,7 +130,7 @@ impl PolicyConfig {
     /// ```
     pub fn interrupting_policy(&self) -> Result<ConfiguredPolicy<MayInterrupt>, ConfigError> {
         let (backoff, kinds, guards) = self.plan()?.into_parts(true);
-        Ok(Policy::assemble(backoff, kinds, guards, DefaultTimer))
+        Ok(Policy::assemble(backoff, kinds, Guarding::by(guards), DefaultTimer))
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {
@@ -179,11 +180,10 @@ impl Plan {
     }
 
     /// The same, of which `own` is not inherited. Where a setting of its own contradicts one that
-    /// is inherited or is there by default, its own is to blame.
+    /// is inherited, its own is to blame.
     pub(crate) fn within(config: &PolicyConfig, own: &PolicyConfig) -> Result<Self, Vec<Problem>> {
-        let (own, given) = (own.given(), config.given());
-        let config = config.clone().complete();
-        let mut check = Check { config, own, given, problems: Vec::new() };
+        let (config, own) = (config.clone().complete(), own.given());
+        let mut check = Check { config, own, problems: Vec::new() };
         let backoff = check.backoff();
         let kinds = check.kinds();
         let guards = check.guards();
@@ -195,7 +195,7 @@ impl Plan {
     }
 
     /// Makes budget and breaker tell the time by `clock`.
-    pub(crate) fn tell_time_by(&mut self, clock: &SharedClock) {
+    pub(crate) fn tell_time_by(&mut self, clock: &AnyClock) {
         if let Some(budget) = &mut self.guards.0 {
             *budget = budget.clone().clock(clock.clone());
         }
@@ -246,6 +246,13 @@ impl PolicyConfig {
     /// The same with every default written out that these settings do not exclude.
     pub(crate) fn complete(self) -> Self {
         let mut defaults = PolicyConfig::defaults();
+        // What nobody said gives way to what somebody did.
+        if let (Some(least), Some(most)) = (defaults.wait_min, self.longest()) {
+            defaults.wait_min = Some(least.min(most));
+        }
+        if let (Some(least), Some(most)) = (self.shortest(), defaults.wait_max) {
+            defaults.wait_max = Some(most.max(least));
+        }
         match self.strategy.unwrap_or_default() {
             // A list is its own limit.
             Strategy::Delays => (defaults.attempts, defaults.wait_max) = (None, None),
@@ -256,4 +263,18 @@ impl PolicyConfig {
         }
         self.inherit(&defaults)
     }
+
+    /// The first delay in either spelling, if it is given and makes sense.
+    pub(crate) fn shortest(&self) -> Option<DurationText> {
+        self.wait_min.or_else(|| of_seconds(self.wait_min_seconds?))
+    }
+
+    /// The longest delay in either spelling, if it is given and makes sense.
+    pub(crate) fn longest(&self) -> Option<DurationText> {
+        self.wait_max.or_else(|| of_seconds(self.wait_max_seconds?))
+    }
+}
+
+fn of_seconds(number: f64) -> Option<DurationText> {
+    Duration::try_from_secs_f64(number).ok().map(DurationText)
 }

@@ -25,8 +25,6 @@ pub(super) struct Check {
     pub(super) config: PolicyConfig,
     /// The keys that the policy itself gives.
     pub(super) own: Vec<&'static str>,
-    /// These, and those that it inherits.
-    pub(super) given: Vec<&'static str>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -39,18 +37,14 @@ impl Check {
     /// Two settings that do not go together, each with what it has to be to the other. One of them
     /// is to blame: the one that is said closer to here, or else the first.
     fn clash(&mut self, one: (&'static str, &str), other: (&'static str, &str)) {
-        let distance = |(key, _): (&str, &str)| {
-            u8::from(!self.own.contains(&key)) + u8::from(!self.given.contains(&key))
-        };
+        let is_own = |(key, _): (&str, &str)| self.own.contains(&key);
         let ((key, is), (against, _)) =
-            if distance(one) <= distance(other) { (one, other) } else { (other, one) };
+            if is_own(one) || !is_own(other) { (one, other) } else { (other, one) };
         let found = self.config.shown(against);
         let found = if self.own.contains(&against) {
             format!("which is {found}")
-        } else if self.given.contains(&against) {
-            format!("which is inherited as {found}")
         } else {
-            format!("which is {found} by default")
+            format!("which is inherited as {found}")
         };
         let expected = format!("{is} `{against}`, {found}");
         let problem = Problem::new(ProblemKind::Contradiction, key, expected).against(against);
