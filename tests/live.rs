@@ -17,7 +17,7 @@ use futures::channel::mpsc as channel;
 use futures::executor::block_on;
 use futures::stream;
 use persevere::classify::Kinded;
-use persevere::policy::config::Jitter;
+use persevere::policy::config::{Jitter, Problem};
 use persevere::policy::{Policies, PoliciesBuilder, PolicyError, PolicyHandle, UpdateEvent};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
 use persevere::{MayInterrupt, Own, Reason, RetryExt};
@@ -484,7 +484,7 @@ mod refusing {
         let both = "policies.a = { attempt_timeout = '5s', breaker = {} }";
         let error = policies.reload(&toml(both)).unwrap_err();
         assert_eq!(
-            error.problems().iter().map(|problem| problem.key()).collect::<Vec<_>>(),
+            error.problems().iter().map(Problem::key).collect::<Vec<_>>(),
             ["policies.a.attempt_timeout", "policies.a.breaker"]
         );
         assert_eq!(
