@@ -1,4 +1,5 @@
 //! The limit on the time of an attempt, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Blocking calls that are ended from outside.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Deadlines: of a call, and of the calls within its attempts. In virtual time.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

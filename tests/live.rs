@@ -892,62 +892,6 @@ mod telling {
         assert_eq!(*revisions.lock().unwrap(), (2..=all + 1).collect::<Vec<_>>());
     }
 
-    /// What an event of `tracing` says.
-    #[derive(Clone, Default)]
-    struct Traces(Arc<Mutex<Vec<String>>>);
-
-    impl tracing::Subscriber for Traces {
-        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
-            tracing::Id::from_u64(1)
-        }
-        fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
-        fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
-        fn enter(&self, _: &tracing::Id) {}
-        fn exit(&self, _: &tracing::Id) {}
-        fn event(&self, event: &tracing::Event<'_>) {
-            struct Fields(String);
-            impl tracing::field::Visit for Fields {
-                fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
-                    self.0 += &format!(" {field}:i64={value}");
-                }
-                fn record_debug(
-                    &mut self,
-                    field: &tracing::field::Field,
-                    value: &dyn std::fmt::Debug,
-                ) {
-                    self.0 += &format!(" {field}={value:?}");
-                }
-            }
-            let metadata = event.metadata();
-            let mut fields = Fields(format!("{} {}", metadata.level(), metadata.target()));
-            event.record(&mut fields);
-            self.0.lock().unwrap().push(fields.0);
-        }
-    }
-
-    #[test]
-    fn each_update_is_one_event_of_tracing() {
-        let traces = Traces::default();
-        tracing::subscriber::with_default(traces.clone(), || {
-            let policies = load("policies = { a = {}, b = {} }");
-            policies.reload(&toml("policies = { a.attempts = 4, b = {} }")).unwrap();
-            policies.reload(&toml("policies = { a.attempts = 4, b = {} }")).unwrap();
-            policies.reload(&toml("policies = { a.attempts = 4 }")).unwrap();
-            assert!(policies.reload(&toml("policies.a.attempts = 0")).is_err());
-        });
-        assert_eq!(
-            *traces.0.lock().unwrap(),
-            [
-                "INFO persevere::policies message=revision 2 of the retry policies: changed `a` revision:i64=2",
-                "WARN persevere::policies message=revision 3 of the retry policies: removed `b` (handles keep the last good form) revision:i64=3",
-                "ERROR persevere::policies message=an update of the retry policies was refused, revision 3 stays in force: the retry policies are not valid: `policies.a.attempts` is 0, expected a whole number of at least 1 (TOML source string, profile `default`) revision:i64=3",
-            ]
-        );
-    }
-
     #[test]
     fn updates_are_counted_and_the_revision_is_a_gauge() {
         use metrics_util::debugging::DebuggingRecorder;

@@ -1,4 +1,5 @@
 //! Loops that say at their call site what a closure can say.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -312,7 +312,7 @@ mod tests {
     impl Format for Never {
         type Error = serde::de::value::Error;
         const NAME: &'static str = "no";
-        fn from_str<'de, T: serde::de::DeserializeOwned>(_: &'de str) -> Result<T, Self::Error> {
+        fn from_str<T: serde::de::DeserializeOwned>(_: &str) -> Result<T, Self::Error> {
             Err(serde::de::Error::custom("never"))
         }
     }
