@@ -338,7 +338,9 @@ mod tests {
         fs::write(&path, "")?;
         let alarms = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&alarms);
-        let alarm = move || drop(count.fetch_add(1, Ordering::Relaxed));
+        let alarm = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
         let watcher = watcher(Arc::new(Route::to(&path)), Arc::default(), alarm);
         for told in [2, 4] {
             for _ in 0..100 {
