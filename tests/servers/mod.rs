@@ -5,6 +5,7 @@
 //! with a word of why; in CI (`CI` is set) that is a failure, unless CI itself has said that the
 //! server is not to be had (`PERSEVERE_NO_CONSUL`).
 #![allow(dead_code, unreachable_pub)] // Each test program uses its part.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 pub mod agent;
 pub mod stand_in;
