@@ -295,7 +295,7 @@ mod links {
 
     use super::*;
 
-    /// As Kubernetes mounts a ConfigMap: the file is a link into `..data`, which is a link to a
+    /// As Kubernetes mounts a `ConfigMap`: the file is a link into `..data`, which is a link to a
     /// folder of this moment, and is replaced by a rename.
     fn mount(folder: &Path, moment: &str, n: i64) {
         fs::create_dir(folder.join(moment)).expect("made");
