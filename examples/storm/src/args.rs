@@ -21,7 +21,7 @@ pub(crate) const HELP: &str = "\
 What a fleet of retrying clients does to a service that was down, in virtual time.
 
   --clients N       how many clients (10000; at most 10000000)
-  --minutes M       for how many simulated minutes they begin calls (10; 1 to 60)
+  --minutes M       for how many simulated minutes they begin calls (10; at most 60)
   --seed S          another seed is another storm; the same seed is the same one (1)
   --out DIR         where storm.svg and storm.png go (target/storm)
   --settings FILE   another scenario and other policies (those of examples/storm/settings.toml)

@@ -6,7 +6,8 @@
 //! library's engine, budgets and breakers what to do. Only the service and the clock are made up.
 //!
 //! ```sh
-//! cargo run --release -p persevere-storm -- --clients 1000000
+//! cargo run -p persevere-storm
+//! cargo run --release -p persevere-storm -- --clients 1000000   # half a minute, and 200 MB
 //! ```
 //!
 //! # The model
@@ -56,6 +57,7 @@ mod wheel;
 
 use std::error::Error;
 use std::fs;
+use std::process::ExitCode;
 
 use figment::Figment;
 use figment::providers::{Format, Toml};
@@ -67,7 +69,17 @@ use storm::Storm;
 
 const SETTINGS: &str = include_str!("../settings.toml");
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let args = Args::read(lexopt::Parser::from_env())?;
     if args.help {
         print!("{}", args::HELP);

@@ -8,7 +8,7 @@ use persevere::policy::Policies;
 use crate::clock::SimulatedClock;
 use crate::fleet::{Failure, Fleet, Handle};
 use crate::record::Record;
-use crate::scenario::{Scenario, Script};
+use crate::scenario::{Scenario, Script, TICKS_PER_SECOND};
 
 /// What came of one policy.
 pub(crate) struct Outcome {
@@ -36,6 +36,9 @@ impl Storm {
         mut progress: impl FnMut(&str, u64),
     ) -> Result<Self, Box<dyn Error>> {
         let script = Scenario::read(settings)?.script(clients, minutes);
+        if script.end < script.outage.1 + TICKS_PER_SECOND * 60 {
+            return Err("the simulation goes on for a minute after the outage, or longer".into());
+        }
         let mut outcomes = Vec::new();
         for policy in &script.scenario.compare {
             let clock = SimulatedClock::default();

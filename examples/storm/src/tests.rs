@@ -145,8 +145,15 @@ fn settings_that_make_no_sense_are_refused() {
         let settings = crate::SETTINGS.replace(line, changed);
         assert_ne!(settings, crate::SETTINGS);
         let settings = Figment::from(Toml::string(&settings));
-        assert!(Storm::run(&settings, 10, 1, 1, |_, _| ()).is_err(), "{changed}");
+        assert!(Storm::run(&settings, 10, MINUTES, 1, |_, _| ()).is_err(), "{changed}");
     }
+}
+
+#[test]
+fn a_storm_that_would_end_before_the_recovery_is_refused() {
+    let settings = Figment::from(Toml::string(crate::SETTINGS));
+    let ends = |minutes| Storm::run(&settings, 10, minutes, 1, |_, _| ()).is_ok();
+    assert_eq!([3, 4].map(ends), [false, true]);
 }
 
 #[test]
