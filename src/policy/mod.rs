@@ -351,7 +351,7 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     }
 
     /// Lets `token` end calls from outside, where they block. See
-    /// [`CancelToken`](crate::time::CancelToken).
+    /// [`CancelToken`].
     ///
     /// ```
     /// use persevere::{Policy, constant, time::CancelToken};

@@ -453,7 +453,7 @@ where
     }
 
     /// Lets `token` end the call from outside, where it blocks: its sleep is over at once, and it
-    /// returns the outcome that it has. See [`CancelToken`](crate::time::CancelToken).
+    /// returns the outcome that it has. See [`CancelToken`].
     #[cfg(feature = "std")]
     #[inline]
     pub fn cancel_by(self, token: &CancelToken) -> Retry<Op, O, S, V, H, X, R, Cancellable<T>> {
