@@ -217,10 +217,7 @@ impl Engine {
         outcome: &O,
         now: Option<Duration>,
     ) -> Decision {
-        match self.settle(backoff, classifier, hooks, outcome, now) {
-            Ok(delay) => Decision::Wait(from_nanos(delay)),
-            Err(facts) => Decision::Return(facts),
-        }
+        self.settle(backoff, classifier, hooks, outcome, now).into()
     }
 
     /// The same with the delay in nanoseconds.
@@ -253,10 +250,39 @@ impl Engine {
         Err(self.finish(hooks, outcome, reason, now))
     }
 
-    /// Decides what follows an attempt that took too long, so that it has no outcome. It is retried
-    /// as an error would be.
+    /// Decides what follows an attempt that took too long, and was dropped, so that it has no
+    /// outcome: it is retried as an error would be. `now` is the time at which it was dropped. Ask
+    /// [`Hook::attempt_timeout`] for the time that it has.
+    ///
+    /// The reason of an end is [`Interrupted`](Reason::Interrupted), or
+    /// [`Deadline`](Reason::Deadline) if that came.
+    ///
+    /// ```
+    /// use persevere::{Decision, Engine, Own, Reason, constant};
+    /// use std::time::Duration;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let (mut engine, backoff) = (Engine::new(), constant(second).max_attempts(2));
+    /// engine.begin(None);
+    /// let Ok(_) = engine.enter::<Option<u8>, Own, _, _>(&backoff, &mut (), None);
+    /// let decision = engine.time_out::<Option<u8>, _, _>(&backoff, &mut (), None);
+    /// assert_eq!(decision, Decision::Wait(second));
+    /// let Ok(_) = engine.enter::<Option<u8>, Own, _, _>(&backoff, &mut (), None);
+    /// let decision = engine.time_out::<Option<u8>, _, _>(&backoff, &mut (), None);
+    /// assert!(matches!(decision, Decision::Return(facts) if facts.reason() == Reason::Interrupted));
+    /// ```
+    pub fn time_out<O, B: Backoff + ?Sized, H: Hook<O>>(
+        &mut self,
+        backoff: &B,
+        hooks: &mut H,
+        now: Option<Duration>,
+    ) -> Decision {
+        self.settle_timeout(backoff, hooks, now).into()
+    }
+
+    /// The same with the delay in nanoseconds.
     #[cold]
-    pub(crate) fn time_out<O, B: Backoff + ?Sized, H: Hook<O>>(
+    pub(crate) fn settle_timeout<O, B: Backoff + ?Sized, H: Hook<O>>(
         &mut self,
         backoff: &B,
         hooks: &mut H,
@@ -412,6 +438,16 @@ impl Engine {
     #[inline]
     fn elapsed(&self, now: Option<Duration>) -> Option<u64> {
         now.map(|now| nanos(now).saturating_sub(self.start))
+    }
+}
+
+impl From<Result<u64, FinishFacts>> for Decision {
+    #[inline]
+    fn from(settled: Result<u64, FinishFacts>) -> Self {
+        match settled {
+            Ok(delay) => Decision::Wait(from_nanos(delay)),
+            Err(facts) => Decision::Return(facts),
+        }
     }
 }
 

@@ -193,7 +193,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     /// Decides what follows an attempt that took too long.
     pub(crate) fn time_out(&mut self) -> Result<u64, FinishFacts> {
         let (now, parts) = (self.now(), &mut *self.parts);
-        self.engine.time_out(parts.source.backoff(), &mut parts.hooks, now)
+        self.engine.settle_timeout(parts.source.backoff(), &mut parts.hooks, now)
     }
 
     /// The sleep after which the attempt that was entered last has taken too long, if there is one.
