@@ -1,4 +1,5 @@
 //! Hedged attempts, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

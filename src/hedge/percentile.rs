@@ -22,8 +22,8 @@ use crate::time::nanos;
 /// | memory | 2 KB |
 /// | cost | two atomic additions for each observation, one read for each hedge |
 ///
-/// It is meant for one kind of request to one service: the mixture of two that differ has percentiles that
-/// mean little for either.
+/// Have one for each kind of request to each service: of two that differ, the slower would always be
+/// hedged and the quicker never.
 ///
 /// ```
 /// use persevere::hedge::Percentile;
@@ -39,8 +39,8 @@ use crate::time::nanos;
 pub struct Percentile(Arc<Histogram>);
 
 impl Percentile {
-    /// The percentile `percent`, from 1 to 99: 95 to hedge one attempt in twenty. Beyond 99, more of the
-    /// past would have to be remembered than is.
+    /// The percentile `percent`, from 1 to 99: 95 to hedge one attempt in twenty. Beyond 99, more of
+    /// the past would have to be remembered than is.
     ///
     /// # Panics
     /// If `percent` is out of its range.
