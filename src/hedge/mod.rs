@@ -100,7 +100,7 @@ mod percentile;
 mod settings;
 
 pub use self::future::HedgedAttempt;
-pub use self::operation::Hedged;
+pub use self::operation::{Hedged, Repeatable};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use self::percentile::Percentile;
 pub use self::settings::{Hedge, hedge_after};

@@ -8,6 +8,27 @@ use crate::retry::{Operation, marker};
 use crate::time::{Clock, Timer};
 use crate::{Attempt, Classifier, Outcome, RetryExt};
 
+/// An operation that several attempts can have: everything that is `Clone`. It is not implemented by
+/// hand.
+#[diagnostic::on_unimplemented(
+    message = "an operation that is hedged and retried has to be `Clone`",
+    label = "an attempt that is hedged needs an operation of its own, and this cannot be cloned",
+    note = "a closure is `Clone` if all that it captures is: share what it changes, in a `Cell`, an atomic or a lock, instead of `&mut`"
+)]
+pub trait Repeatable: Operation {
+    /// Clones it, for an attempt.
+    #[must_use]
+    fn for_attempt(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Op: Operation + Clone> Repeatable for Op {
+    #[inline]
+    fn for_attempt(&self) -> Self {
+        self.clone()
+    }
+}
+
 /// An operation whose attempts are hedged. Made by [`hedged`](RetryExt::hedged).
 ///
 /// Await it for one attempt, [retry](RetryExt::retry_with) it for several, or hand
@@ -44,7 +65,7 @@ impl<Op, C, T, W> Hedged<Op, C, T, W> {
 
 impl<Op, C, T, W> Operation for Hedged<Op, C, T, W>
 where
-    Op: Operation<Output: Future> + Clone,
+    Op: Repeatable<Output: Future>,
     C: Clone,
     T: Clock + Clone,
     W: Clone,
@@ -52,7 +73,7 @@ where
     type Output = HedgedAttempt<Op, C, T, W>;
 
     fn attempt(&mut self, attempt: Attempt) -> Self::Output {
-        HedgedAttempt::new(self.operation.clone(), self.hedge.clone(), attempt)
+        HedgedAttempt::new(self.operation.for_attempt(), self.hedge.clone(), attempt)
     }
 }
 
