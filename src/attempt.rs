@@ -245,6 +245,13 @@ impl Attempt {
         self
     }
 
+    /// The same attempt for a classifier: its draws are independent of those of any backoff.
+    #[inline]
+    pub(crate) const fn for_classifier(mut self) -> Self {
+        self.lane = 1 << 30;
+        self
+    }
+
     /// The draw that [`Attempt::draw`] gave at the attempt before this one, if a backoff that
     /// counts from 1 had one.
     pub(crate) fn previous_draw(&self) -> Option<u64> {

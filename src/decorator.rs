@@ -99,9 +99,9 @@
 /// | by value, and the policy or a key mentions it | a clone |
 /// | by value, and the body does not mention it | nothing: it lives until the function returns, as a guard should |
 ///
-/// So three attempts make two clones, and so does a call that succeeds at the third of five make
-/// three. What is large goes by reference or in an `Arc`. What cannot be cloned is refused where its
-/// type is written.
+/// So under `max_attempts(3)`, a success at the first attempt costs one clone, and a call that makes
+/// all three costs two. What is large goes by reference or in an `Arc`. What cannot be cloned is
+/// refused where its type is written.
 ///
 /// # Async
 ///

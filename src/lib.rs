@@ -68,7 +68,7 @@
 //!
 //! Errors, unless you say otherwise: [`.when(..)`](Retry::when) for errors, [`.until(..)`](Retry::until)
 //! for values that are not good yet, [`.classify(..)`](Retry::classify) for both and for a server's
-//! `Retry-After`. See [`classify`], which also knows [which I/O errors are transient](classify::io),
+//! [`Retry-After`](classify::retry_after). See [`classify`], which also knows [which I/O errors are transient](classify::io),
 //! looks for [causes](classify::caused_by), and lets an operation [mark](classify::Marked) its errors.
 //!
 //! # What is counted?
@@ -142,7 +142,8 @@
 //! | `watch` | | [`WatchedFile`](sources::WatchedFile); implies `live` |
 //! | `consul` | | [`Consul`](sources::Consul), over a light HTTP client or your own; implies `live` |
 //! | `macros` | | [`#[retry]`](macro@retry) and `#[derive(Kinded)]` |
-//! | `http`, `reqwest` | | the [kinds](classify::Kinded) of HTTP statuses and of reqwest's errors |
+//! | `http` | | what a response says of a retry: [`retry_after`](classify::retry_after); the [kinds](classify::Kinded) of HTTP statuses |
+//! | `reqwest` | | the kinds of reqwest's errors; implies `http` |
 //! | `tracing`, `metrics` | | events and counters of [updates](policy::UpdateEvent) |
 //!
 //! Without features it is `no_std`: bring a [`Timer`](time::Timer) of a few lines, and give policies

@@ -12,9 +12,10 @@ use figment::Figment;
 use figment::providers::{Env, Format, Json, Serialized, Toml};
 use insta::assert_snapshot;
 use persevere::classify::Kinded;
+use persevere::hook::budget::{CostPerRetry, Ratio, Threshold};
 use persevere::hook::{FinishFacts, RetryFacts};
 use persevere::policy::config::{
-    BreakerConfig, BudgetConfig, Jitter, Mode, PolicyConfig, RetryConfig, Strategy, Toggle,
+    BudgetConfig, Jitter, Mode, PolicyConfig, RetryConfig, Strategy, Toggle,
 };
 use persevere::policy::{Policies, PolicyHandle};
 use persevere::time::VirtualClock;
@@ -84,9 +85,14 @@ enabled = true                        # false, or mode = "mesh": one attempt, th
   exceptions = ["ConnectionError"]
 "#;
 
-/// Its figment, as a program would write it.
 fn settings() -> Figment {
-    Figment::from(Toml::string(SETTINGS).nested()).merge(Env::prefixed("APP_").split("__"))
+    Figment::from(Toml::string(SETTINGS).nested())
+}
+
+/// The same under the environment, as a program would write it. Only within a jail: the environment
+/// is one for all tests.
+fn settings_and_environment(_: &mut figment::Jail) -> Figment {
+    settings().merge(Env::prefixed("APP_").split("__"))
 }
 
 /// An error that has one of the kinds that the file names.
@@ -160,7 +166,7 @@ fn every_policy_of_the_settings_file_runs_as_it_says_in_virtual_time() {
     figment::Jail::expect_with(|jail| {
         // Without jitter the delays are known; each of the others inherits it.
         jail.set_env("APP_RESILIENCE__RETRY__DEFAULT_POLICY__JITTER", "false");
-        let policies = settings_of(&settings());
+        let policies = settings_of(&settings_and_environment(jail));
         for (name, says) in SAYS {
             for kind in Failure::KINDS {
                 let clock = VirtualClock::new();
@@ -217,7 +223,7 @@ fn a_variable_of_the_environment_goes_over_the_settings_file() {
         );
         jail.set_env("APP_RESILIENCE__RETRY__POLICIES__LONG_RETRY__WAIT_MAX_SECONDS", "60");
         jail.set_env("APP_RESILIENCE__RETRY__DEFAULT_POLICY__MAX_ELAPSED", "2m 30s");
-        let policies = settings_of(&settings());
+        let policies = settings_of(&settings_and_environment(jail));
         let clock = VirtualClock::new();
         let fast = policies.get("fast_retry").unwrap().timer(clock.clone()).jitter(Jitter::None);
         fast.call(|_| Err::<(), _>(Failure("ConnectionError"))).unwrap_err();
@@ -236,7 +242,7 @@ fn variables_of_the_environment_turn_everything_off() {
     ] {
         figment::Jail::expect_with(|jail| {
             jail.set_env(variable, value);
-            let policies = settings_of(&settings());
+            let policies = settings_of(&settings_and_environment(jail));
             for name in policies.names() {
                 let mut calls = 0;
                 let kind = SAYS.iter().find(|(said, _)| *said == name).unwrap().1.4[0];
@@ -319,6 +325,22 @@ fn the_table_of_defaults_is_what_the_code_takes() {
 }
 
 #[test]
+fn what_nobody_says_gives_way_to_what_somebody_does() {
+    let says = |text: &str| {
+        let config: PolicyConfig = toml::from_str(text).unwrap();
+        config.policy().unwrap().to_string()
+    };
+    let short =
+        "exponential 500ms ×2, delays up to 500ms, at most 3 attempts: 500ms, 500ms (1s in all)";
+    assert_eq!(says("wait_max = '500ms'\njitter = false"), short);
+    assert_eq!(says("wait_max_seconds = 0.5\njitter = false"), short);
+    assert_eq!(
+        says("wait_min = '20s'\njitter = false"),
+        "exponential 20s ×2, delays up to 20s, at most 3 attempts: 20s, 20s (40s in all)"
+    );
+}
+
+#[test]
 fn an_empty_table_is_the_table_of_defaults() {
     let empty = PolicyConfig::default();
     let defaults = PolicyConfig::defaults();
@@ -327,7 +349,6 @@ fn an_empty_table_is_the_table_of_defaults() {
     assert_eq!(says(&empty), says(&defaults));
     assert_snapshot!(empty.policy().unwrap(), @"exponential 1s ×2, delays up to 10s, full jitter, at most 3 attempts: 0ns to 1s, 0ns to 2s (at most 3s in all)");
     assert_snapshot!(policy(""), @"exponential 1s ×2, delays up to 10s, full jitter, at most 3 attempts: 0ns to 1s, 0ns to 2s (at most 3s in all)");
-    assert!(!says(&empty).contains("Budget") && !says(&empty).contains("CircuitBreaker"));
 
     // What servers may ask for, and what is retried.
     let policy = empty.policy().unwrap();
@@ -336,61 +357,140 @@ fn an_empty_table_is_the_table_of_defaults() {
     assert!(says.contains("exponential 1s"), "{says}");
 }
 
-#[test]
-fn the_tables_of_defaults_of_budgets_are_what_the_code_takes() {
-    let rows = documented(include_str!("../src/policy/config/budget.rs"), "pub enum BudgetModel");
-    assert_eq!(sorted(names(&rows)), sorted(keys("default_policy.budget")));
-    let model = |config: &BudgetConfig| {
-        let mut policy = two();
-        policy.budget = Some(Toggle::On(config.clone()));
-        format!("{:?}", policy.policy().unwrap())
-    };
-    let source = include_str!("../src/policy/config/budget.rs");
-    for name in ["cost_per_retry", "threshold", "ratio"] {
-        let of_model = |key: &str| {
-            let row =
-                source.lines().find(|line| line.contains(&format!("/// | `{key}` |"))).unwrap();
-            row.contains(&format!("\"{name}\""))
-        };
-        let rows: Vec<_> = rows.iter().filter(|(key, _)| of_model(key)).cloned().collect();
-        let written: Vec<_> = rows.into_iter().filter(|(key, _)| key != "model").collect();
-        assert!(written.len() >= 2);
-        let text = format!("model = \"{name}\"\n{}", defaults_in(&written));
-        let written: BudgetConfig = toml::from_str(&text).unwrap();
-        let bare: BudgetConfig = toml::from_str(&format!("model = \"{name}\"")).unwrap();
-        assert_ne!(written, bare);
-        assert_eq!(model(&written), model(&bare), "{name}");
-    }
-    let default = rows.iter().find(|(key, _)| key == "model").unwrap();
-    let default: BudgetConfig =
-        toml::from_str(&format!("model = {}", default.1.trim_matches('`'))).unwrap();
-    assert_eq!(default.model, Some(Default::default()));
+/// Policies with one called `p`, that tell the time by a clock of the test.
+fn with_clock(settings: &str) -> (PolicyHandle<MayInterrupt>, VirtualClock) {
+    let clock = VirtualClock::new();
+    let builder = Policies::builder().clock(clock.clone());
+    let policies = builder.load(&toml(settings), "").unwrap_or_else(|error| panic!("{error}"));
+    (policies.get_interrupting("p").unwrap(), clock)
 }
 
-/// Two attempts at once.
-fn two() -> PolicyConfig {
-    toml::from_str("strategy = 'immediate'\nattempts = 2").unwrap()
+/// What a budget does: how many retries it allows at once, and after how many calls that succeed at
+/// the first attempt another one.
+fn budget(settings: &str) -> (u32, u32) {
+    let (policy, _) = with_clock(&format!(
+        "[policies.p]\nattempts = 2\nstrategy = 'immediate'\n[policies.p.budget]\n{settings}"
+    ));
+    let down = || Err::<(), _>(Failure("ConnectionError"));
+    let refused =
+        || down.retry_with(&policy).report().call().unwrap_err().reason() == Reason::Budget;
+    let retries = (0..1000).take_while(|_| !refused()).count() as u32;
+    let mut successes = 0;
+    while refused() {
+        for _ in 0..20 {
+            (|| Ok::<_, Failure>(())).retry_with(&policy).report().call().unwrap();
+        }
+        successes += 20;
+        assert!(successes < 10_000);
+    }
+    (retries, successes)
+}
+
+#[test]
+fn the_tables_of_defaults_of_budgets_are_what_the_code_takes() {
+    let source = include_str!("../src/policy/config/budget.rs");
+    let rows = documented(source, "pub enum BudgetModel");
+    assert_eq!(sorted(names(&rows)), sorted(keys("default_policy.budget")));
+    let of_model = |name: &str| {
+        let is_its = |key: &str| {
+            let mut lines = source.lines();
+            lines.any(|line| line.contains(&format!("/// | `{key}` | `\"{name}\"` |")))
+        };
+        let its: Vec<_> = rows.iter().filter(|(key, _)| is_its(key)).cloned().collect();
+        defaults_in(&its)
+    };
+    let read = |name| toml::from_str::<BudgetConfig>(&of_model(name)).unwrap();
+
+    let (cost, aws) = (read("cost_per_retry"), CostPerRetry::AWS_STANDARD);
+    assert_eq!(cost.capacity, Some(aws.capacity));
+    assert_eq!(
+        (cost.retry_cost, cost.timeout_cost),
+        (Some(aws.retry_cost), Some(aws.timeout_cost))
+    );
+    assert_eq!(cost.first_try_reward, Some(aws.first_try_reward));
+    let (threshold, grpc) = (read("threshold"), Threshold::GRPC_EXAMPLE);
+    assert_eq!(threshold.max_tokens, Some(grpc.max_tokens));
+    assert_eq!(threshold.token_ratio, Some(grpc.token_ratio));
+    let (ratio, finagle) = (read("ratio"), Ratio::FINAGLE);
+    assert_eq!(
+        (ratio.share, ratio.min_per_second),
+        (Some(finagle.share), Some(finagle.min_per_second))
+    );
+    assert_eq!(ratio.ttl.map(|ttl| *ttl), Some(finagle.ttl));
+
+    // Bare, each does what its written defaults do, and no two do the same.
+    let mut seen = BTreeSet::new();
+    for name in ["cost_per_retry", "threshold", "ratio"] {
+        let bare = format!("model = '{name}'\n");
+        assert_eq!(budget(&bare), budget(&format!("{bare}{}", of_model(name))), "{name}");
+        assert!(seen.insert(budget(&bare)), "{seen:?}");
+    }
+    assert_eq!(budget(""), budget("model = 'cost_per_retry'"));
+    let (_, default) = rows.iter().find(|(key, _)| key == "model").unwrap();
+    assert_eq!(default, "`\"cost_per_retry\"`");
+}
+
+/// What a breaker does after so many successes: after how many failures it opens, after how many
+/// seconds it lets attempts through again, how many at once, and how many of them close it.
+fn breaker(settings: &str, successes: u32) -> [usize; 4] {
+    let (policy, clock) =
+        with_clock(&format!("[policies.p]\nattempts = 1\n[policies.p.breaker]\n{settings}"));
+    let start = || policy.try_start::<Result<(), Cut>>();
+    for _ in 0..successes {
+        assert_eq!(start().unwrap().check_blocking(Ok(())), Break(Ok(())));
+    }
+    let fail = |_: &usize| match start() {
+        Ok(mut attempts) => attempts.check_blocking(Err(Cut)).is_break(),
+        Err(_) => false,
+    };
+    let failures = (0..1000).take_while(fail).count();
+    let mut seconds = 0;
+    while start().is_err() {
+        clock.advance(secs(1));
+        seconds += 1;
+        assert!(seconds < 1000);
+    }
+    let at_once = || (0..50).map_while(|_| start().ok()).collect::<Vec<_>>().len();
+    let probes = at_once();
+    let mut closing = 0;
+    while at_once() < 50 {
+        assert_eq!(start().unwrap().check_blocking(Ok(())), Break(Ok(())));
+        closing += 1;
+        assert!(closing < 100);
+    }
+    [failures, seconds, probes, closing]
 }
 
 #[test]
 fn the_table_of_defaults_of_breakers_is_what_the_code_takes() {
     let rows = documented(include_str!("../src/policy/config/breaker.rs"), "A circuit breaker, as");
     assert_eq!(sorted(names(&rows)), sorted(keys("default_policy.breaker")));
-    let of =
-        |key: &str| rows.iter().find(|row| row.0 == key).unwrap().1.trim_matches('`').to_owned();
-    let breaker = |text: &str| {
-        let breaker: BreakerConfig = toml::from_str(text).unwrap();
-        let mut policy = two();
-        policy.breaker = Some(Toggle::On(breaker));
-        format!("{:?}", policy.interrupting_policy().unwrap())
+    let of = |key: &str| {
+        let (_, default) = rows.iter().find(|row| row.0 == key).unwrap();
+        default.trim_matches('`').to_owned()
     };
-    let same = ["failures", "open_for", "probes", "successes"];
-    let written: String = same.iter().map(|key| format!("{key} = {}\n", of(key))).collect();
-    assert_eq!(breaker(&written), breaker(""));
-    let rate = format!("failure_rate = 0.5\nmin_calls = {}\nwindow_calls = 100", of("min_calls"));
-    assert!(of("window_calls").starts_with("100,"));
-    assert_eq!(breaker(&rate), breaker("failure_rate = 0.5"));
+    let written = |keys: &[&str]| -> String {
+        keys.iter().map(|key| format!("{key} = {}\n", of(key))).collect()
+    };
+    let always = written(&["open_for", "probes", "successes"]);
+    let in_a_row = written(&["failures"]) + &always;
+    assert_eq!(breaker(&in_a_row, 0), breaker("", 0));
+    assert_eq!(breaker("", 0), [5, 30, 1, 1]);
+    // It stays open for as long, the second time in a row as well.
     assert_eq!(of("open_for_max"), "open_for");
+
+    assert!(of("window_calls").starts_with("100,"), "{}", of("window_calls"));
+    let rate =
+        format!("failure_rate = 0.5\nwindow_calls = 100\n{}{always}", written(&["min_calls"]));
+    for successes in [0, 5, 200] {
+        assert_eq!(breaker(&rate, successes), breaker("failure_rate = 0.5", successes));
+    }
+    assert_eq!(breaker("failure_rate = 0.5", 0), [20, 30, 1, 1]);
+    assert_eq!(breaker("failure_rate = 0.5", 200), [50, 30, 1, 1]);
+    assert_eq!(
+        breaker("failures = 2\nopen_for = '7s'\nprobes = 3\nsuccesses = 4", 0),
+        [2, 7, 3, 4]
+    );
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -517,6 +617,16 @@ fn a_setting_in_another_spelling_replaces_the_inherited_one() {
     assert_snapshot!(shown(settings, "retries"), @"exponential 1s ×2, delays up to 8s, at most 2 attempts: 1s (1s in all)");
     assert_snapshot!(shown(settings, "text"), @"exponential 2s ×2, delays up to 8s, at most 4 attempts: 2s, 4s, 8s (14s in all)");
     assert_snapshot!(shown(settings, "seconds"), @"exponential 1s ×2, delays up to 3s, at most 4 attempts: 1s, 2s, 3s (6s in all)");
+
+    let settings = r#"
+        default_policy = { max_retries = 3, wait_min = "1s", wait_max_seconds = 8, jitter = false }
+        policies.attempts = { attempts = 2 }
+        policies.seconds = { wait_min_seconds = 2 }
+        policies.text = { wait_max = "3s" }
+    "#;
+    assert_snapshot!(shown(settings, "attempts"), @"exponential 1s ×2, delays up to 8s, at most 2 attempts: 1s (1s in all)");
+    assert_snapshot!(shown(settings, "seconds"), @"exponential 2s ×2, delays up to 8s, at most 4 attempts: 2s, 4s, 8s (14s in all)");
+    assert_snapshot!(shown(settings, "text"), @"exponential 1s ×2, delays up to 3s, at most 4 attempts: 1s, 2s, 3s (6s in all)");
 }
 
 #[test]
@@ -958,24 +1068,15 @@ fn a_typed_ceiling_limits_what_a_server_may_ask_for() {
 fn typed_settings_survive_reloads() {
     let (policies, loaded) = fast("policies.fast = { attempts = 2, jitter = false }");
     let typed = loaded.clone().attempts(5).wait_min(ms(100));
-    for (settings, revision) in [
-        (
-            "policies.fast = { max_retries = 7, jitter = false, wait_max_seconds = 0.3, wait_min = '0.2s' }",
-            2,
-        ),
-        ("policies.fast = { strategy = 'constant', jitter = false }", 3),
-    ] {
-        let settings = settings.replace("'0.2s'", "'200ms'");
-        policies.reload(&toml(&settings)).unwrap();
-        assert_eq!((loaded.revision(), typed.revision()), (revision, revision));
-        if revision == 2 {
-            assert_snapshot!(loaded, @"exponential 200ms ×2, delays up to 300ms, at most 8 attempts: 200ms, 300ms, 300ms, 300ms, 300ms, 300ms, 300ms (2s in all)");
-            assert_snapshot!(typed, @"exponential 100ms ×2, delays up to 300ms, at most 5 attempts: 100ms, 200ms, 300ms, 300ms (900ms in all)");
-        } else {
-            assert_snapshot!(loaded, @"constant 1s, delays up to 10s, at most 3 attempts: 1s, 1s (2s in all)");
-            assert_snapshot!(typed, @"constant 100ms, delays up to 10s, at most 5 attempts: 100ms, 100ms, 100ms, 100ms (400ms in all)");
-        }
-    }
+    let first = "max_retries = 7, jitter = false, wait_max_seconds = 0.3, wait_min = '200ms'";
+    policies.reload(&toml(&format!("policies.fast = {{ {first} }}"))).unwrap();
+    assert_eq!((loaded.revision(), typed.revision()), (2, 2));
+    assert_snapshot!(loaded, @"exponential 200ms ×2, delays up to 300ms, at most 8 attempts: 200ms, 300ms, 300ms, 300ms, 300ms, 300ms, 300ms (2s in all)");
+    assert_snapshot!(typed, @"exponential 100ms ×2, delays up to 300ms, at most 5 attempts: 100ms, 200ms, 300ms, 300ms (900ms in all)");
+    policies.reload(&toml("policies.fast = { strategy = 'constant', jitter = false }")).unwrap();
+    assert_eq!((loaded.revision(), typed.revision()), (3, 3));
+    assert_snapshot!(loaded, @"constant 1s, delays up to 10s, at most 3 attempts: 1s, 1s (2s in all)");
+    assert_snapshot!(typed, @"constant 100ms, delays up to 10s, at most 5 attempts: 100ms, 100ms, 100ms, 100ms (400ms in all)");
     // One that would contradict what is typed gives way too, and is no reason to refuse the update.
     policies
         .reload(&toml("policies.fast = { wait_min = '1ms', wait_max = '2ms', jitter = false }"))

@@ -84,6 +84,7 @@ fn every_key_of_a_policy_says_what_it_takes_when_it_is_given_something_else() {
     policy!("strategy = 'delays'\ndelays = ['1s', 2]", @r#"`default_policy.delays` is ["1s", 2], expected a list of durations, such as ["1s", "5s"]"#);
     policy!("jitter = ['full']", @r#"`default_policy.jitter` is ["full"], expected true, false, "none", "full", "equal", a number from 0 to 1 (±), or a duration such as "100ms" (up to as much more)"#);
     policy!("exceptions = 'Timeout'", @r#"`default_policy.exceptions` is "Timeout", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
+    policy!("exceptions = 'any'", @r#"`default_policy.exceptions` is "any", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
     policy!("exceptions = [503]", @r#"`default_policy.exceptions` is [503], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
     policy!("max_elapsed = 30", @r#"`default_policy.max_elapsed` is 30, expected a duration in text, such as "30s", or false"#);
     policy!("max_elapsed = true", @r#"`default_policy.max_elapsed` is true, expected a duration in text, such as "30s", or false"#);
@@ -243,12 +244,6 @@ fn the_shortest_wait_is_not_longer_than_the_longest() {
 }
 
 #[test]
-fn a_setting_that_contradicts_a_default_is_to_blame_and_not_the_default() {
-    policy!("wait_min = '20s'", @r#"`default_policy.wait_min` is "20s", expected at most `wait_max`, which is "10s" by default"#);
-    policy!("wait_max_seconds = 0.5", @r#"`default_policy.wait_max_seconds` is 0.5, expected at least `wait_min`, which is "1s" by default"#);
-}
-
-#[test]
 fn a_setting_that_contradicts_an_inherited_one_is_to_blame() {
     section!("[default_policy]\nwait_max = '5s'\n[policies.slow]\nwait_min = '6s'", @r#"`policies.slow.wait_min` is "6s", expected at most `wait_max`, which is inherited as "5s""#);
     section!("[default_policy]\nwait_min = '5s'\n[policies.fast]\nwait_max_seconds = 1.0", @r#"`policies.fast.wait_max_seconds` is 1.0, expected at least `wait_min`, which is inherited as "5s""#);
@@ -356,6 +351,16 @@ fn a_kind_that_no_announced_type_knows_is_refused_with_the_nearest_that_is_known
 }
 
 #[test]
+fn announced_types_hold_at_every_reload_too() {
+    let builder = Policies::builder().kinds_of::<HttpError>();
+    let policies = builder.load(&toml("policies.web.exceptions = ['any']"), "").unwrap();
+    let update = toml("policies.web.exceptions = ['HttpTimeoutError']");
+    assert_snapshot!(policies.reload(&update).unwrap_err(), @r#"the retry policies are not valid: `policies.web.exceptions` names "HttpTimeoutError", which is no error kind that is known: did you mean `HTTPTimeoutError`? There are `any`, `HTTPTimeoutError`, `HTTPRequestError` (TOML source string, profile `default`)"#);
+    policies.reload(&toml("policies.web.exceptions = ['HTTPTimeoutError']")).unwrap();
+    assert_eq!((policies.revision(), policies.refused()), (2, 1));
+}
+
+#[test]
 fn a_handle_that_is_checked_for_a_type_refuses_its_unknown_kinds() {
     let policies = Policies::load(&toml("policies.store.exceptions = ['Conflict']"), "").unwrap();
     let store = policies.get("store").unwrap();
@@ -434,7 +439,6 @@ fn what_is_inherited_is_told_once() {
         r#"
             [default_policy]
             attempts = 0
-            wait_min = "20s"
             breaker = { failure_rate = 0.5, min_calls = 0 }
             budget = { capacity = 2, retry_cost = 3 }
             [policies.one]
@@ -443,7 +447,6 @@ fn what_is_inherited_is_told_once() {
         "#,
         @r#"
     `default_policy.attempts` is 0, expected a whole number of at least 1
-    `default_policy.wait_min` is "20s", expected at most `wait_max`, which is "10s" by default
     `default_policy.budget.retry_cost` is 3, expected a whole number from 1 to the capacity
     `default_policy.breaker.min_calls` is 0, expected a whole number from 1 to 10000
     "#
@@ -603,17 +606,29 @@ fn each_value_is_told_with_the_source_and_the_profile_that_it_came_from() {
 }
 
 #[test]
+fn two_settings_that_contradict_each_other_are_told_with_both_of_their_sources() {
+    let file = "[default.default_policy]\nwait_min_seconds = 1.0\nmax_elapsed = '5s'\n\
+                [production.default_policy]\nwait_min = '2s'\nattempt_timeout = '6s'";
+    let nested = Figment::from(Toml::string(file).nested());
+    assert_snapshot!(load(&nested.clone().select("production"), ""), @r#"
+    the retry policies are not valid, for 2 reasons:
+      `default_policy.wait_min_seconds` is 1.0, expected only one of `wait_min` and `wait_min_seconds`; `wait_min` is from TOML source string, profile `production` (TOML source string, profile `default`)
+      `default_policy.attempt_timeout` is "6s", expected at most `max_elapsed`, which is "5s"; `max_elapsed` is from TOML source string, profile `default` (TOML source string, profile `production`)
+    "#);
+    let layered = nested.merge(Serialized::default("policies.slow.attempt_timeout", "6s"));
+    assert_snapshot!(load(&layered, ""), @r#"the retry policies are not valid: `policies.slow.attempt_timeout` is "6s", expected at most `max_elapsed`, which is inherited as "5s"; `max_elapsed` is from TOML source string, profile `default` (&str, profile `default`)"#);
+}
+
+#[test]
 fn settings_without_a_figment_are_checked_the_same() {
-    let config: PolicyConfig = toml::from_str(
-        "attempts = 0\nmax_retries = 1\nwait_min = '20s'\nstep = '1s'\nbudget = { capacity = 0 }",
-    )
-    .unwrap();
+    let config: PolicyConfig =
+        toml::from_str("attempts = 0\nmax_retries = 1\nstep = '1s'\nbudget = { capacity = 0 }")
+            .unwrap();
     assert_snapshot!(config.policy().unwrap_err(), @r#"
-    the retry policies are not valid, for 5 reasons:
+    the retry policies are not valid, for 4 reasons:
       `max_retries` is 1, expected only one of `attempts` and `max_retries`
       `attempts` is 0, expected a whole number of at least 1
       `step` is "1s", expected only with `strategy = "linear"`
-      `wait_min` is "20s", expected at most `wait_max`, which is "10s" by default
       `budget.capacity` is 0, expected a whole number of at least 1
     "#);
     assert_eq!(config.interrupting_policy().unwrap_err(), config.policy().unwrap_err());

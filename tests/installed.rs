@@ -1,5 +1,6 @@
 //! The policies that a program installs, and what goes by their names. They are one for the whole
 //! process, so this is a test binary of its own.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::any::Any;
 use std::io::Error;

@@ -9,8 +9,10 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use persevere::classify::{Classifier, Kinded, NamedKinds, io::is_transient, source_is_kind};
-use persevere::{Absent, Attempt, RetryExt, Verdict, immediate};
+use persevere::classify::{
+    Classifier, Kinded, Marked, NamedKinds, io::is_transient, permanent, source_is_kind,
+};
+use persevere::{Absent, Attempt, RetryError, RetryExt, Verdict, immediate};
 
 /// Every name that a type lists.
 fn names<E: Kinded + ?Sized>() -> Vec<&'static str> {
@@ -86,6 +88,16 @@ fn pointers_know_what_they_point_to() {
     assert!(<&io::Error>::is_kind(&&timeout(), "TimedOut"));
     assert!(Box::new(timeout()).is_kind("TimedOut") && !Box::new(timeout()).is_kind("NotFound"));
     assert!(Rc::new(timeout()).is_kind("TimedOut") && Arc::new(timeout()).is_kind("transient"));
+}
+
+#[test]
+fn wrappers_of_ours_know_what_is_in_them() {
+    assert_consistent::<Marked<io::Error>>();
+    assert_consistent::<RetryError<io::Error>>();
+    let timeout = || io::Error::from(io::ErrorKind::TimedOut);
+    assert_eq!(kinds_of(&permanent(timeout())), ["transient", "TimedOut"]);
+    let retry = (|| Err::<(), _>(timeout())).retry_with(immediate().max_attempts(2));
+    assert_eq!(kinds_of(&retry.report().call().unwrap_err()), ["transient", "TimedOut"]);
 }
 
 #[test]

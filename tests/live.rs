@@ -1,5 +1,6 @@
 //! Policies that are updated while the program runs: what handles follow, what they keep, what is
 //! refused, and who is told.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 
@@ -16,7 +17,7 @@ use futures::channel::mpsc as channel;
 use futures::executor::block_on;
 use futures::stream;
 use persevere::classify::Kinded;
-use persevere::policy::config::Jitter;
+use persevere::policy::config::{Jitter, Problem};
 use persevere::policy::{Policies, PoliciesBuilder, PolicyError, PolicyHandle, UpdateEvent};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
 use persevere::{MayInterrupt, Own, Reason, RetryExt};
@@ -483,7 +484,7 @@ mod refusing {
         let both = "policies.a = { attempt_timeout = '5s', breaker = {} }";
         let error = policies.reload(&toml(both)).unwrap_err();
         assert_eq!(
-            error.problems().iter().map(|problem| problem.key()).collect::<Vec<_>>(),
+            error.problems().iter().map(Problem::key).collect::<Vec<_>>(),
             ["policies.a.attempt_timeout", "policies.a.breaker"]
         );
         assert_eq!(
@@ -692,6 +693,26 @@ mod guards {
         let further = derived.clone().jitter(Jitter::None);
         assert_eq!((attempts_of(&derived), attempts_of(&further), attempts_of(&base)), (2, 2, 1));
         assert_eq!(attempts_of(&policies.get_interrupting("a").unwrap()), 1);
+    }
+
+    #[test]
+    fn a_budget_tells_the_time_by_the_clock_that_was_given_also_after_an_update() {
+        let clock = VirtualClock::new();
+        let ratio = |share| {
+            let model = "model = 'ratio', min_per_second = 1, ttl = '2s'";
+            policy(&format!("budget = {{ {model}, share = {share} }}"))
+        };
+        let policies = Policies::builder().clock(clock.clone()).load(&ratio(0.0), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        let refills = || {
+            let first = attempts_of(&handle);
+            assert!(first > 1 && attempts_of(&handle) == 1);
+            clock.advance(secs(10));
+            assert_eq!(attempts_of(&handle), first);
+        };
+        refills();
+        policies.reload(&ratio(0.1)).unwrap();
+        refills();
     }
 
     #[test]

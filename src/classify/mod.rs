@@ -29,6 +29,7 @@
 //! | `std::io::ErrorKind` | [`io::is_transient`], [`io::of_kind`] |
 //! | a cause behind the error | [`caused_by`] |
 //! | what the operation knew | [`by_mark`] with [`transient`] and [`permanent`] |
+//! | the status and headers of a response | [`retry_after::verdict`] (feature `http`), with [`Verdict::with_jitter`] |
 //! | a name in a configuration | [`NamedKinds`], or [`kinds`], with [`Kinded`] |
 //! | several questions | `&&`, or [`PredicateExt`]; [`ClassifierExt::or_else`] |
 //!
@@ -43,16 +44,21 @@
 
 #[cfg(feature = "std")]
 pub mod io;
+mod jitter;
 mod kinds;
 mod mark;
 mod predicate;
+#[cfg(feature = "http")]
+pub mod retry_after;
 mod source;
 
 use core::fmt;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::{Attempt, Outcome};
 
+pub use self::jitter::RetryAfterJitter;
 #[cfg(feature = "alloc")]
 pub use self::kinds::NamedKinds;
 pub use self::kinds::{Kinded, Kinds, kinds};
@@ -148,6 +154,30 @@ pub trait ClassifierExt: Sized {
     /// ```
     fn or_else<C>(self, next: C) -> OrElse<Self, C> {
         OrElse::new(self, next)
+    }
+
+    /// Adds something random from `range` to what a server asks for, as
+    /// [`Verdict::with_jitter`] does: for the classifier of a policy.
+    ///
+    /// # Panics
+    /// If the range ends before it starts.
+    ///
+    /// ```
+    /// use persevere::classify::{ClassifierExt, by_mark, transient_after};
+    /// use persevere::{Backoff, Policy, RetryExt, immediate, time::VirtualClock};
+    /// use std::time::Duration;
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let policy = Policy::new(immediate().max_attempts(2))
+    ///     .classifier(by_mark().retry_after_jitter(Duration::ZERO..=second));
+    /// let _ = (|| Err::<(), _>(transient_after("busy", 30 * second)))
+    ///     .retry_with(policy)
+    ///     .timer(clock.clone())
+    ///     .call();
+    /// assert!(30 * second <= clock.slept()[0] && clock.slept()[0] <= 31 * second);
+    /// ```
+    fn retry_after_jitter(self, range: RangeInclusive<Duration>) -> RetryAfterJitter<Self> {
+        RetryAfterJitter::new(self, range)
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache, Guard};
 
-use super::config::{ConfigError, Configured, Guards, Jitter};
+use super::config::{ConfigError, Configured, Jitter};
+use super::guarding::Guarding;
 use super::known::Known;
 use super::overrides::Overrides;
 use super::policies::Shared;
@@ -31,7 +32,8 @@ use crate::{Attempt, Backoff, Classifier, Hook, Interrupted, Outcome};
 /// [`run`](PolicyHandle::run), [`start`](PolicyHandle::start).
 ///
 /// Each call takes one immutable form of the policy when it begins, and keeps it to its end. It
-/// costs no lock and no reference count, unless the policy has a budget or a breaker.
+/// costs no lock, and no reference count either while at most eight calls of its thread are in
+/// flight, unless the policy has a budget or a breaker.
 ///
 /// What code says on a handle goes over what is loaded, at every revision: the settings
 /// ([`attempts`](PolicyHandle::attempts), [`wait_min`](PolicyHandle::wait_min), …), which change
@@ -358,12 +360,12 @@ source!(['a] &'a Snapshot, |snapshot| snapshot);
 
 impl<X: Ends, H: Clone, T: Clone> IntoPolicy for &PolicyHandle<X, H, T> {
     type Source = Taken;
-    type Hooks = (Guards, H);
+    type Hooks = (Guarding, H);
     type Ends = X;
     type Timer = T;
 
     #[inline]
-    fn into_parts(self) -> PolicyParts<Taken, (Guards, H), T> {
+    fn into_parts(self) -> PolicyParts<Taken, (Guarding, H), T> {
         let snapshot = self.slot.current.load();
         let hooks = (snapshot.guards.clone(), self.hooks.clone());
         PolicyParts::new(Taken(snapshot), hooks, self.timer.clone()).with_seed(self.seed)
@@ -372,11 +374,11 @@ impl<X: Ends, H: Clone, T: Clone> IntoPolicy for &PolicyHandle<X, H, T> {
 
 impl<X: Ends, H, T> IntoPolicy for PolicyHandle<X, H, T> {
     type Source = Taken;
-    type Hooks = (Guards, H);
+    type Hooks = (Guarding, H);
     type Ends = X;
     type Timer = T;
 
-    fn into_parts(self) -> PolicyParts<Taken, (Guards, H), T> {
+    fn into_parts(self) -> PolicyParts<Taken, (Guarding, H), T> {
         let snapshot = self.slot.current.load();
         let hooks = (snapshot.guards.clone(), self.hooks);
         PolicyParts::new(Taken(snapshot), hooks, self.timer).with_seed(self.seed)
@@ -403,12 +405,12 @@ impl Deref for InSlot {
 
 impl<'a, X: Ends, H: Clone, T: Clone> IntoPolicy for &'a mut CachedHandle<X, H, T> {
     type Source = &'a Snapshot;
-    type Hooks = (Guards, H);
+    type Hooks = (Guarding, H);
     type Ends = X;
     type Timer = T;
 
     #[inline]
-    fn into_parts(self) -> PolicyParts<&'a Snapshot, (Guards, H), T> {
+    fn into_parts(self) -> PolicyParts<&'a Snapshot, (Guarding, H), T> {
         let CachedHandle { cache, handle } = self;
         let snapshot: &Snapshot = cache.load();
         let hooks = (snapshot.guards.clone(), handle.hooks.clone());

@@ -11,6 +11,13 @@ struct KindsOf {
     each: fn(&mut dyn FnMut(&'static str)),
 }
 
+impl KindsOf {
+    /// Whether these are the kinds of the same type, or of one whose code is the same.
+    fn is_same(&self, other: &KindsOf) -> bool {
+        std::ptr::fn_addr_eq(self.knows, other.knows) && std::ptr::fn_addr_eq(self.each, other.each)
+    }
+}
+
 /// The kinds of several error types. Without a type, nothing is known and every name passes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
@@ -25,7 +32,9 @@ impl Known {
 
     /// These and those.
     pub(super) fn and(&self, other: &Known) -> Known {
-        Known { types: self.types.iter().chain(&other.types).copied().collect() }
+        let is_new = |kinds: &&KindsOf| !self.types.iter().any(|known| known.is_same(kinds));
+        let new = other.types.iter().filter(is_new);
+        Known { types: self.types.iter().chain(new).copied().collect() }
     }
 
     /// The names in a policy that no type knows.

@@ -25,6 +25,8 @@ pub mod config;
 #[cfg(feature = "live")]
 mod follow;
 #[cfg(feature = "config")]
+mod guarding;
+#[cfg(feature = "config")]
 mod handle;
 #[cfg(feature = "macros")]
 mod in_use;
@@ -64,6 +66,8 @@ use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
 use crate::time::{CancelToken, Cancellable};
 use crate::{Attempt, Classifier, Interrupted, Outcome, Verdict};
 
+#[cfg(feature = "config")]
+pub use self::guarding::Guarding;
 #[cfg(feature = "config")]
 pub use self::handle::{CachedHandle, PolicyHandle, Taken};
 #[cfg(all(feature = "config", feature = "macros"))]

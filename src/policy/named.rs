@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::config::Guards;
+use super::guarding::Guarding;
 use super::handle::{PolicyHandle, Taken};
 use super::policies::{Policies, PolicyError};
 use super::section::DEFAULT_POLICY;
@@ -126,12 +126,12 @@ impl Named {
 
 impl IntoPolicy for &Named {
     type Source = Taken;
-    type Hooks = (Guards, ());
+    type Hooks = (Guarding, ());
     type Ends = Own;
     type Timer = DefaultTimer;
 
     #[inline]
-    fn into_parts(self) -> PolicyParts<Taken, (Guards, ()), DefaultTimer> {
+    fn into_parts(self) -> PolicyParts<Taken, (Guarding, ()), DefaultTimer> {
         self.handle().into_parts()
     }
 }

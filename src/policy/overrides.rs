@@ -54,18 +54,15 @@ impl Overrides {
                 attempt.0 = attempt.0.min(total);
             }
         }
-        let seconds = |number: Option<f64>| {
-            number.and_then(|number| Duration::try_from_secs_f64(number).ok()).map(DurationText)
-        };
         if let Some(least) = self.wait_min {
-            let most = config.wait_max.or(seconds(config.wait_max_seconds));
+            let most = config.longest();
             (config.wait_min, config.wait_min_seconds) = (text(least), None);
             if most.is_some_and(|most| most.0 < least) {
                 (config.wait_max, config.wait_max_seconds) = (text(least), None);
             }
         }
         if let Some(most) = self.wait_max {
-            let least = config.wait_min.or(seconds(config.wait_min_seconds));
+            let least = config.shortest();
             (config.wait_max, config.wait_max_seconds) = (text(most), None);
             if least.is_some_and(|least| least.0 > most) {
                 (config.wait_min, config.wait_min_seconds) = (text(most), None);

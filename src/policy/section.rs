@@ -7,8 +7,7 @@ use std::prelude::v1::*;
 use figment::Figment;
 
 use super::config::{
-    Origin, Plan, PolicyConfig, Problem, ProblemKind, Reader, RetryConfig, SharedClock, join,
-    listed,
+    AnyClock, Origin, Plan, PolicyConfig, Problem, ProblemKind, Reader, RetryConfig, join, listed,
 };
 use super::known::Known;
 
@@ -20,7 +19,7 @@ pub(super) struct Section {
     path: String,
     config: RetryConfig,
     origins: BTreeMap<String, Origin>,
-    clock: Option<SharedClock>,
+    clock: Option<AnyClock>,
 }
 
 /// What holds for every section that is read, whatever it says.
@@ -28,7 +27,7 @@ pub(super) struct Section {
 pub(super) struct Terms {
     pub(super) known: Known,
     /// What budgets and breakers tell the time by.
-    pub(super) clock: Option<SharedClock>,
+    pub(super) clock: Option<AnyClock>,
 }
 
 impl Section {
@@ -111,7 +110,7 @@ impl Section {
         self.config.named(name)
     }
 
-    pub(super) fn clock(&self) -> Option<&SharedClock> {
+    pub(super) fn clock(&self) -> Option<&AnyClock> {
         self.clock.as_ref()
     }
 
@@ -143,7 +142,15 @@ impl Section {
             (None, Some(whole)) => Origin { written: None, ..whole.clone() },
             (None, None) => Origin::default(),
         };
-        problem.at(key).out_of(origin)
+        let other = problem.contradicted().and_then(|other| {
+            let tables = [self.table(name), self.table(DEFAULT_POLICY)];
+            tables.iter().find_map(|table| self.origins.get(&join(table, other)))
+        });
+        let problem = problem.at(key).out_of(origin);
+        match other {
+            Some(other) => problem.beside(other),
+            None => problem,
+        }
     }
 
     /// The path of the table of a policy.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use super::config::{ConfigError, Configured, Guards, Plan, PolicyConfig, Problem};
+use super::guarding::Guarding;
 use super::known::Known;
 use super::overrides::Overrides;
 use super::section::Section;
@@ -19,7 +20,7 @@ pub struct Snapshot {
     pub(super) backoff: Configured,
     pub(super) kinds: NamedKinds,
     /// The guards of calls: none where nothing is retried.
-    pub(super) guards: Guards,
+    pub(super) guards: Guarding,
     /// Those of the settings, for the next revision to go on with.
     kept: Guards,
     /// The settings with all that code says over them and every default.
@@ -33,6 +34,7 @@ impl Snapshot {
     fn new(plan: Plan, loaded: PolicyConfig, retries: bool, revision: u64) -> Self {
         let (kept, config) = (plan.guards.clone(), plan.config.clone());
         let (backoff, kinds, guards) = plan.into_parts(retries);
+        let guards = Guarding::by(guards);
         Snapshot { revision, backoff, kinds, guards, kept, config, loaded, retries }
     }
 

@@ -125,7 +125,7 @@ pub mod marker {
     /// [`Hedged`](crate::hedge::Hedged)
     #[derive(Debug)]
     pub enum Hedged {}
-    /// [`Loop`](super::Loop)
+    /// [`Loop`](crate::retry::Loop)
     #[derive(Debug)]
     pub enum Loop {}
     /// The operation makes outcomes.

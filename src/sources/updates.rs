@@ -18,9 +18,9 @@ use crate::time::{BlockingTimer, Clock};
 /// What a source holds now, and what it holds whenever that changes. Made by
 /// [`WatchedFile::updates`](super::WatchedFile::updates) and [`Consul::updates`](super::Consul::updates).
 ///
-/// It works on every runtime, and never ends of itself. A problem is an item too: a [`Figment`] from
-/// which nothing can be extracted but its error. Who falls behind finds the newest content, and the
-/// newest problem if there was one since; what lay between is skipped.
+/// It works on every runtime, and ends only if the thread behind it does. A problem is an item too:
+/// a [`Figment`] from which nothing can be extracted but its error. Who falls behind finds the
+/// newest content, and the newest problem if there was one since; what lay between is skipped.
 ///
 /// Dropping it stops the thread that feeds it.
 #[must_use = "a stream does nothing for a program that does not poll it"]

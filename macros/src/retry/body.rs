@@ -11,9 +11,18 @@ pub(super) fn mentions(tokens: TokenStream, name: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident.unraw() == name,
         TokenTree::Group(group) => mentions(group.stream(), name),
-        TokenTree::Literal(literal) => literal.to_string().contains(name),
+        TokenTree::Literal(literal) => may_format(&literal.to_string(), name),
         TokenTree::Punct(_) => false,
     })
+}
+
+/// Whether a literal would name a variable if it were a format string: `{name}`, `{:name$}`.
+fn may_format(literal: &str, name: &str) -> bool {
+    let is_part = |c: char| c == '_' || c.is_alphanumeric();
+    literal.contains('{')
+        && literal.match_indices(name).any(|(at, _)| {
+            !literal[..at].ends_with(is_part) && !literal[at + name.len()..].starts_with(is_part)
+        })
 }
 
 /// What stands for `self` where that cannot be bound anew for each attempt. It is as visible as
@@ -102,5 +111,37 @@ fn in_format(literal: Literal) -> Literal {
             new
         }
         Err(_) => literal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    #[test]
+    fn a_name_is_mentioned_by_itself_and_in_format_strings() {
+        for tokens in [
+            quote!(send(text)),
+            quote!(f! { [text.len()] }),
+            quote!(r#text + 1),
+            quote!(println!("{text:?}")),
+            quote!(println!("{:>text$}", 1)),
+            quote!(println!(r"{ text }")),
+        ] {
+            assert!(mentions(tokens.clone(), "text"), "{tokens}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_not_mentioned_by_longer_ones_and_by_mere_text() {
+        for tokens in [
+            quote!(send(texts, text_2, context)),
+            quote!(println!("{texts} {context}")),
+            quote!(println!("text")),
+            quote!(Text::TEXT),
+        ] {
+            assert!(!mentions(tokens.clone(), "text"), "{tokens}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::Kinded;
 
 /// Whether a status may be another one the next time.
-pub(super) const fn is_transient(status: StatusCode) -> bool {
+pub(in crate::classify) const fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 

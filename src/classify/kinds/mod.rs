@@ -6,13 +6,15 @@ mod http;
 mod io;
 #[cfg(feature = "alloc")]
 mod named;
-mod pointers;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+mod wrappers;
 
 use super::{Classifier, Verdict};
 use crate::{Attempt, Outcome};
 
+#[cfg(feature = "http")]
+pub(super) use self::http::is_transient as is_transient_status;
 #[cfg(feature = "alloc")]
 pub use self::named::NamedKinds;
 /// Names the kinds of an enum of errors, or of a struct: implements the trait [`Kinded`].
@@ -65,6 +67,8 @@ pub use persevere_macros::Kinded;
 /// | [`Absent`](crate::Absent), the error of an `Option` | "Absent" |
 /// | `Infallible` | none |
 /// | a reference, `Box`, `Rc` or `Arc` of one | the same |
+/// | [`Marked`](super::Marked) with one in it | the same |
+/// | [`RetryError`](crate::RetryError) with one in it | those of the last error, if there was one |
 ///
 /// A name is no type: several types may know "transient", and each says which of its errors are.
 /// "any" is reserved for every error there is ([`NamedKinds`]).

@@ -158,9 +158,22 @@ impl Machine {
         }
     }
 
+    /// Leave to run in a closed circuit: one load.
+    #[inline]
+    pub(super) fn acquire_closed(&self) -> Option<Ticket> {
+        let word = self.load();
+        let closed = word.kind() == Kind::Closed;
+        closed.then(|| Ticket { generation: word.generation(), probe: false })
+    }
+
+    /// Whether a success changes nothing: the circuit is closed and remembers no failure.
+    #[inline]
+    pub(super) fn is_untroubled(&self, ticket: Ticket) -> bool {
+        self.load() == Word::new(Kind::Closed, ticket.generation, 0)
+    }
+
     /// Leave to run; or how long to wait for it, if that is known. An open circuit whose time is over
     /// becomes half-open here, with this as its first probe.
-    #[inline]
     pub(super) fn acquire(
         &self,
         probes: u32,
@@ -219,7 +232,6 @@ impl Machine {
     }
 
     /// The holder of `ticket` succeeded: `needed` probes that do close the circuit.
-    #[inline]
     pub(super) fn succeed(&self, ticket: Ticket, needed: u32) -> Option<Transition> {
         let mut word = self.load();
         while word.generation() == ticket.generation {

@@ -101,6 +101,7 @@ pub use self::state::{Change, State};
 /// |---|---|
 /// | [`Settings`] | five failures in a row; one probe, which decides |
 /// | [`open_for`](CircuitBreaker::open_for) | 30 s, every time |
+/// | [`seed`](CircuitBreaker::seed) | each opening draws anew |
 /// | [`clock`](CircuitBreaker::clock) | [`DefaultTimer`] |
 /// | [`on_change`](CircuitBreaker::on_change) | nobody is told |
 ///
@@ -170,6 +171,7 @@ impl CircuitBreaker {
         Ok(CircuitBreaker::of(Parts {
             settings,
             open_for: Arc::new(constant(Duration::from_secs(30))),
+            seed: None,
             clock: Arc::new(Now::new(DefaultTimer)),
             listeners: Vec::new(),
         }))
@@ -191,8 +193,8 @@ impl CircuitBreaker {
     /// first time, and so on for each time that it opens before it has closed again. Where the
     /// backoff ends, its last delay is repeated. It shares no state with this one.
     ///
-    /// Jitter keeps many clients from probing at once. A draw has no seed of a call here; each is
-    /// new.
+    /// Jitter keeps many clients from probing at once. Each opening draws anew, unless the breaker has
+    /// a [seed](CircuitBreaker::seed).
     ///
     /// ```
     /// use persevere::{Backoff, exponential, hook::CircuitBreaker, time::VirtualClock};
@@ -212,6 +214,30 @@ impl CircuitBreaker {
     #[must_use]
     pub fn open_for<B: Backoff + Send + Sync + 'static>(self, backoff: B) -> Self {
         self.rebuild(|parts| parts.open_for = Arc::new(backoff))
+    }
+
+    /// A closed circuit like this one whose open durations draw from the random stream of `seed`, so
+    /// that they repeat: for tests and simulations. Give each breaker its own, or they open and close
+    /// in step. It shares no state with this one.
+    ///
+    /// ```
+    /// use persevere::{Backoff, constant, hook::CircuitBreaker, time::VirtualClock};
+    /// use std::time::Duration;
+    ///
+    /// let open_for = |seed| {
+    ///     let breaker = CircuitBreaker::default()
+    ///         .open_for(constant(Duration::from_secs(60)).full_jitter())
+    ///         .clock(VirtualClock::new())
+    ///         .seed(seed);
+    ///     breaker.force_open();
+    ///     breaker.retry_after()
+    /// };
+    /// assert_eq!(open_for(1), open_for(1));
+    /// assert_ne!(open_for(1), open_for(2));
+    /// ```
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.rebuild(|parts| parts.seed = Some(seed))
     }
 
     /// A closed circuit like this one that tells the time with `clock`: a virtual one in tests, a

@@ -25,6 +25,7 @@ type Listener = dyn Fn(&Change) + Send + Sync;
 pub(super) struct Parts {
     pub(super) settings: Settings,
     pub(super) open_for: Arc<dyn Backoff + Send + Sync>,
+    pub(super) seed: Option<u64>,
     pub(super) clock: Arc<Now>,
     pub(super) listeners: Vec<Arc<Listener>>,
 }
@@ -52,6 +53,15 @@ impl Shared {
     /// Leave to run; or how long to wait for it.
     #[inline]
     pub(super) fn acquire(&self) -> Result<Ticket, Option<u64>> {
+        match self.machine.acquire_closed() {
+            Some(ticket) => Ok(ticket),
+            None => self.acquire_otherwise(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_otherwise(&self) -> Result<Ticket, Option<u64>> {
         let probes = self.parts.settings.probes;
         let (ticket, transition) = self.machine.acquire(probes, || self.parts.clock.nanos())?;
         if transition.is_some() {
@@ -63,9 +73,17 @@ impl Shared {
         Ok(ticket)
     }
 
-    /// The holder of `ticket` is done.
+    /// The holder of `ticket` is done. What changes nothing is seen here, by one load.
     #[inline]
     pub(super) fn record(&self, ticket: Ticket, counts: Counts) {
+        let success = counts == Counts::Success && matches!(self.rate, Rate::None);
+        if !(success && self.machine.is_untroubled(ticket)) {
+            self.record_otherwise(ticket, counts);
+        }
+    }
+
+    #[inline(never)]
+    fn record_otherwise(&self, ticket: Ticket, counts: Counts) {
         match counts {
             Counts::Success => self.succeed(ticket),
             Counts::Failure => self.fail(ticket),
@@ -73,7 +91,6 @@ impl Shared {
         }
     }
 
-    #[inline]
     fn succeed(&self, ticket: Ticket) {
         if !matches!(self.rate, Rate::None) {
             self.see(ticket, false);
@@ -129,7 +146,7 @@ impl Shared {
     /// How long it is open for the nth time, in nanoseconds, after it was for so long before.
     pub(super) fn duration(&self, opening: u32, before: u64) -> u64 {
         let attempt = Attempt::new(opening)
-            .with_seed(random::fresh().get())
+            .with_seed(self.parts.seed.unwrap_or_else(|| random::fresh().get()))
             .with_previous_delay(from_nanos(before));
         self.parts.open_for.delay_nanos(&attempt).unwrap_or(before)
     }

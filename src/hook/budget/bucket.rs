@@ -25,20 +25,22 @@ impl Bucket {
         self.capacity
     }
 
-    /// Takes all of `amount`, or nothing.
     #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.tokens() == self.capacity
+    }
+
+    /// Takes all of `amount`, or nothing.
     pub(super) fn take(&self, amount: u32) -> bool {
         self.tokens.fetch_update(Relaxed, Relaxed, |tokens| tokens.checked_sub(amount)).is_ok()
     }
 
     /// Takes `amount`, or what there is.
-    #[inline]
     pub(super) fn drain(&self, amount: u32) {
         self.change(|tokens| tokens.saturating_sub(amount));
     }
 
     /// Adds `amount`, as far as it fits. A full bucket is only read.
-    #[inline]
     pub(super) fn put(&self, amount: u32) {
         self.change(|tokens| tokens.saturating_add(amount).min(self.capacity));
     }

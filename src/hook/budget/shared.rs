@@ -70,9 +70,7 @@ impl Shared {
     #[cfg(feature = "std")]
     pub(super) fn is_fresh(&self) -> bool {
         match &self.tokens {
-            Tokens::CostPerRetry(_, bucket) | Tokens::Threshold { bucket, .. } => {
-                bucket.tokens() == bucket.capacity()
-            }
+            Tokens::CostPerRetry(_, bucket) | Tokens::Threshold { bucket, .. } => bucket.is_full(),
             #[cfg(target_has_atomic = "64")]
             Tokens::Ratio { window, clock, .. } => window.is_forgotten(clock.nanos()),
         }
@@ -86,7 +84,7 @@ impl Shared {
         }
         #[cfg(target_has_atomic = "64")]
         if let Tokens::Ratio { deposit, window, clock, .. } = &self.tokens {
-            if first && *deposit > 0 {
+            if first {
                 window.deposit(*deposit, clock.nanos());
             }
         }
@@ -99,6 +97,7 @@ impl Shared {
     pub(super) fn after_attempt(&self, verdict: Verdict) {
         if let Tokens::Threshold { reward, bucket } = &self.tokens {
             match verdict {
+                Verdict::Accept if bucket.is_full() => {}
                 Verdict::Accept => bucket.put(*reward),
                 Verdict::Retry | Verdict::RetryAfter(_) => bucket.drain(Threshold::PARTS),
                 Verdict::Stop => {}
@@ -139,13 +138,23 @@ impl Shared {
         }
         let taken = taken.take();
         if let Tokens::CostPerRetry(settings, bucket) = &self.tokens {
-            bucket.put(taken.map_or(settings.first_try_reward, |taken| taken.amount));
+            if !bucket.is_full() {
+                bucket.put(taken.map_or(settings.first_try_reward, |taken| taken.amount));
+            }
         }
     }
 
     /// Gives back what the last retry took, if it did not begin.
     #[inline]
     pub(super) fn give_back(&self, taken: &mut Option<Taken>) {
+        if taken.is_some() {
+            self.give_back_some(taken);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_back_some(&self, taken: &mut Option<Taken>) {
         match taken.take() {
             Some(taken) if !taken.used => self.refund(&taken),
             _ => {}

@@ -144,7 +144,7 @@ impl BudgetConfig {
                 _ => continue,
             };
             if of.0 != model {
-                problems.push(super::build::belongs(
+                problems.push(super::check::belongs(
                     &format!("budget.{key}"),
                     self.shown(key),
                     "budget.model",

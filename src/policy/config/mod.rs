@@ -58,7 +58,9 @@
 //!
 //! The nth delay is `min(wait_max, wait_min · backoff^(n−1))`, and then jitter. Full jitter, the
 //! default, keeps a fleet from retrying in step; it may shorten a delay to nothing, so `wait_min` is
-//! no lower bound unless jitter is `"none"`. No jitter exceeds `wait_max`.
+//! no lower bound unless jitter is `"none"`. No jitter exceeds `wait_max`. What nobody says gives way
+//! to what somebody does: a `wait_max` under a second is the first delay too, and a `wait_min` over
+//! ten is the longest.
 //!
 //! Two spellings of one thing in the same table (`attempts` with `max_retries`, `wait_min` with
 //! `wait_min_seconds`) contradict each other and are refused, as are unknown keys and impossible
@@ -77,6 +79,7 @@
 mod breaker;
 mod budget;
 mod build;
+mod check;
 mod duration;
 mod problem;
 mod table;
@@ -89,8 +92,9 @@ use figment::value::Value;
 
 pub use self::breaker::BreakerConfig;
 pub use self::budget::{BudgetConfig, BudgetModel};
-pub use self::build::{Configured, ConfiguredPolicy, Guards};
-pub(crate) use self::build::{Plan, SharedClock};
+pub(crate) use self::build::Guards;
+pub(crate) use self::build::{AnyClock, Plan};
+pub use self::build::{Configured, ConfiguredPolicy};
 pub use self::duration::DurationText;
 pub use self::problem::{ConfigError, Problem, ProblemKind};
 pub(crate) use self::problem::{Origin, described, listed, nearest};

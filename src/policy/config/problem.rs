@@ -141,6 +141,15 @@ impl Problem {
         Problem { against: Some(other), ..self }
     }
 
+    /// The same, said with where the other key came from, if that is not where this one did.
+    pub(crate) fn beside(mut self, other: &Origin) -> Self {
+        let here = (&self.origin.source, &self.origin.profile);
+        if let (Some(key), false) = (self.against, here == (&other.source, &other.profile)) {
+            self.expected = format!("{}; `{key}` is from {other}", self.expected);
+        }
+        self
+    }
+
     pub(crate) fn contradicted(&self) -> Option<&'static str> {
         self.against
     }
@@ -239,10 +248,19 @@ impl fmt::Display for Problem {
                 }
             }
         }
-        match (&self.origin.source, &self.origin.profile) {
-            (Some(source), Some(profile)) => write!(f, " ({source}, profile `{profile}`)"),
-            (Some(source), None) => write!(f, " ({source})"),
-            (None, Some(profile)) => write!(f, " (profile `{profile}`)"),
+        match &self.origin {
+            Origin { source: None, profile: None, .. } => Ok(()),
+            origin => write!(f, " ({origin})"),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.source, &self.profile) {
+            (Some(source), Some(profile)) => write!(f, "{source}, profile `{profile}`"),
+            (Some(source), None) => f.write_str(source),
+            (None, Some(profile)) => write!(f, "profile `{profile}`"),
             (None, None) => Ok(()),
         }
     }

@@ -1,17 +1,23 @@
-//! An error behind a pointer has the kinds of the error.
+//! An error behind a pointer, or in a wrapper of ours, has the kinds of the error.
 
 use core::convert::Infallible;
 
 use super::Kinded;
-use crate::Absent;
+use crate::classify::Marked;
+use crate::{Absent, RetryError};
 
+/// The kinds of what is in `$wrapper`, as far as there is something in it.
 macro_rules! forward {
-    ([$($lifetime:lifetime)?] $pointer:ty) => {
-        impl<$($lifetime,)? E: Kinded + ?Sized> Kinded for $pointer {
+    ([$($generics:tt)*] $wrapper:ty, $wrapped:expr) => {
+        impl<$($generics)*> Kinded for $wrapper
+        where
+            E: Kinded,
+        {
             const KINDS: &'static [&'static str] = E::KINDS;
 
             fn is_kind(&self, name: &str) -> bool {
-                (**self).is_kind(name)
+                let wrapped: fn(&Self) -> Option<&E> = $wrapped;
+                wrapped(self).is_some_and(|error| error.is_kind(name))
             }
 
             fn knows(name: &str) -> bool {
@@ -24,13 +30,16 @@ macro_rules! forward {
         }
     };
 }
-forward!(['a] &'a E);
+forward!(['a, E: ?Sized] &'a E, |error| Some(&**error));
 #[cfg(feature = "alloc")]
-forward!([] alloc::boxed::Box<E>);
+forward!([E: ?Sized] alloc::boxed::Box<E>, |error| Some(&**error));
 #[cfg(feature = "alloc")]
-forward!([] alloc::rc::Rc<E>);
+forward!([E: ?Sized] alloc::rc::Rc<E>, |error| Some(&**error));
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-forward!([] alloc::sync::Arc<E>);
+forward!([E: ?Sized] alloc::sync::Arc<E>, |error| Some(&**error));
+forward!([E] Marked<E>, |error| Some(error.get()));
+// What a retry around this one may retry.
+forward!([E] RetryError<E>, RetryError::error);
 
 /// An error that never is has no kinds.
 impl Kinded for Infallible {
