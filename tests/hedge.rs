@@ -71,6 +71,7 @@ struct Server {
     ended: Cell<usize>,
     running: Cell<usize>,
     most_running: Cell<usize>,
+    polls: Cell<usize>,
 }
 
 struct Copy<'a> {
@@ -91,6 +92,7 @@ impl Server {
             ended: Cell::new(0),
             running: Cell::new(0),
             most_running: Cell::new(0),
+            polls: Cell::new(0),
         }
     }
 
@@ -130,6 +132,7 @@ impl Future for Copy<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.has_ended, "polled after its end");
+        self.server.polls.set(self.server.polls.get() + 1);
         if let Some(sleep) = &mut self.sleep {
             std::task::ready!(sleep.as_mut().poll(cx));
         }
@@ -398,6 +401,42 @@ fn a_copy_is_polled_with_the_latest_waker_and_the_others_are_not_lost() {
     assert_eq!(server.clock.now(), ms(410));
 }
 
+#[test]
+fn the_others_are_dropped_before_the_outcome_is_returned() {
+    let server = Server::new([(NEVER, Well), (10, Well)]);
+    let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50).at_most(3));
+    let mut attempt = Box::pin(hedged.into_future());
+    assert_eq!(server.run(attempt.as_mut()), Ok(2));
+    assert_eq!((server.dropped(), server.clock.sleepers()), (vec![(1, 60)], 0));
+}
+
+#[test]
+fn copies_are_polled_once_when_another_starts() {
+    let server = Server::new([(NEVER, Well)]);
+    let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50).at_most(3));
+    let mut attempt = Box::pin(hedged.into_future());
+    let mut polls = || {
+        assert!(poll(attempt.as_mut()).is_pending());
+        server.clock.advance(ms(50));
+        server.polls.take()
+    };
+    assert_eq!([polls(), polls(), polls(), polls()], [1, 2, 3, 3]);
+}
+
+#[test]
+fn no_sleep_is_kept_for_copies_that_will_not_come() {
+    let server = Server::new([(NEVER, Well), (10, After(30))]);
+    let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50).at_most(3));
+    let mut attempt = Box::pin(hedged.into_future());
+    let mut sleepers = |advance: u64| {
+        server.clock.advance(ms(advance));
+        assert!(poll(attempt.as_mut()).is_pending());
+        server.clock.sleepers()
+    };
+    // A copy and the delay, two copies and the delay, and the first copy alone.
+    assert_eq!([sleepers(0), sleepers(50), sleepers(10)], [2, 3, 1]);
+}
+
 // Budgets.
 
 #[test]
@@ -634,6 +673,12 @@ fn failures_and_dropped_attempts_are_not_seen() {
         after_each(&server, &p95, 200);
         assert_eq!(p95.delay(), None, "{ends:?}");
     }
+    // Nor is a hedge that wins when the first copy has failed.
+    let failures = [(60, Busy), (10, Well)].repeat(200);
+    let (server, p95) = (Server::new(failures), Percentile::new(95.0));
+    after_each(&server, &p95, 200);
+    assert_eq!((p95.delay(), server.started().len()), (None, 400));
+
     let (server, p95) = (Server::new([(20, Well)]), Percentile::new(95.0));
     for _ in 0..200 {
         let hedge = server.hedge(50).at_percentile(&p95);
@@ -670,6 +715,17 @@ fn the_percentile_follows_a_service_that_gets_slower_and_quicker() {
     close_to(10);
     close_to(400);
     close_to(3);
+}
+
+#[test]
+fn the_slow_are_not_forgotten_sooner_than_the_quick_because_each_took_another_time() {
+    let p97 = Percentile::new(97.0);
+    for call in 0..6_000_u64 {
+        // One in twenty takes from one second to about a minute, and no two in turn the same.
+        let slow = ms(1_000).mul_f64(1.07_f64.powi((call / 20 % 64) as i32));
+        p97.record(if call % 20 == 0 { slow } else { ms(10) });
+        assert!(p97.delay().is_none_or(|delay| delay >= ms(1_000)), "{call}: {p97:?}");
+    }
 }
 
 #[test]
