@@ -119,7 +119,7 @@
 //! A retry [budget](hook::budget), shared by calls, which ends retries when too many of them fail; a
 //! [circuit breaker](hook::breaker), which ends attempts; and a
 //! [limit on the time of each attempt](Policy::attempt_timeout). [Hedges](hedge), second copies of
-//! slow attempts that may run twice, are paid from the same budget as retries.
+//! slow attempts that may run twice, are paid from the same budget as retries if they are given it.
 //!
 //! # What does it cost?
 //!

@@ -73,7 +73,7 @@
 //!
 //! | setting | default | |
 //! |---|---|---|
-//! | [`hedge_after(delay)`](hedge_after) | | zero: the copies start together; [`Duration::MAX`]: there is no second |
+//! | [`hedge_after(delay)`](hedge_after) | | zero: the copies start together; [`Duration::MAX`](core::time::Duration::MAX): there is no second |
 //! | [`at_percentile(..)`](Hedge::at_percentile) | none | the fixed delay counts until enough was seen |
 //! | [`at_most(copies)`](Hedge::at_most) | 2 | 1 to 5, the first included |
 //! | [`budget(..)`](Hedge::budget) | none: every hedge is allowed | |
