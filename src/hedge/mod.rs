@@ -82,11 +82,11 @@
 //! | [`on_hedge(..)`](Hedge::on_hedge) | nobody is told | |
 //!
 //! **Do** begin with the 95th [percentile](Percentile), as the paper does: by definition, about one
-//! attempt in twenty is hedged, however slow the service is. **Do** share the [budget](crate::hook::Budget) of the policy, so that
-//! hedges and retries together stay within it. **Do** give hedge and policy the same classifier, or
-//! what one takes for a success the other will retry; and the same timer. **Don't** hedge at each of
-//! several layers: the copies multiply. **Don't** look for it in blocking code: two copies need two
-//! threads, which are not ours to make.
+//! attempt in twenty is hedged, however slow the service is. **Do** share the
+//! [budget](crate::hook::Budget) of the policy, so that hedges and retries together stay within it.
+//! **Do** give hedge and policy the same classifier, or what one takes for a success the other will
+//! retry; and the same timer. **Don't** hedge at each of several layers: the copies multiply.
+//! **Don't** look for it in blocking code: two copies need two threads, which are not ours to make.
 //!
 //! The names follow gRPC's [hedging policy](https://grpc.io/docs/guides/request-hedging/) where it
 //! has them: its `maxAttempts` is `at_most`, its `hedgingDelay` the delay, its non-fatal statuses
