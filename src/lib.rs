@@ -118,7 +118,8 @@
 //!
 //! A retry [budget](hook::budget), shared by calls, which ends retries when too many of them fail; a
 //! [circuit breaker](hook::breaker), which ends attempts; and a
-//! [limit on the time of each attempt](Policy::attempt_timeout).
+//! [limit on the time of each attempt](Policy::attempt_timeout). [Hedges](hedge), second copies of
+//! slow attempts that may run twice, are paid from the same budget as retries if they are given it.
 //!
 //! # What does it cost?
 //!
@@ -181,6 +182,7 @@ mod enclosing;
 mod ends;
 mod engine;
 mod error;
+pub mod hedge;
 pub mod hook;
 mod outcome;
 pub mod policy;
@@ -209,6 +211,7 @@ pub use crate::classify::{Classifier, Verdict};
 pub use crate::decorator::retry;
 pub use crate::engine::{Decision, Engine};
 pub use crate::error::{Interrupted, Reason, RetryError, Veto};
+pub use crate::hedge::{Idempotent, hedge_after};
 pub use crate::hook::Hook;
 pub use crate::outcome::{Absent, Outcome};
 pub use crate::policy::Policy;

@@ -1,7 +1,7 @@
 //! What is wrong with a number that a budget or a breaker was given.
 
-/// A setting that a [`Budget`](super::Budget) or a [`CircuitBreaker`](super::CircuitBreaker) cannot
-/// have. Setters panic with it; `try_new` gives it, for settings that come from a file.
+/// A setting that a [`Budget`](super::Budget), a [`CircuitBreaker`](super::CircuitBreaker) or a
+/// [hedge](crate::hedge) cannot have. Setters panic with it; `try_new` gives it, for settings that come from a file.
 ///
 /// ```
 /// use persevere::hook::{Budget, budget::CostPerRetry};
@@ -20,7 +20,7 @@ pub struct InvalidSetting {
 }
 
 impl InvalidSetting {
-    pub(super) const fn new(name: &'static str, expected: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, expected: &'static str) -> Self {
         InvalidSetting { name, expected }
     }
 

@@ -6,6 +6,7 @@ use super::call::Call as Session;
 use super::finish::Plain;
 use super::future::{Retry, RetryOf};
 use super::source::IntoPolicy;
+use crate::hedge::{Hedge, Hedged, Idempotent};
 use crate::time::Clock;
 use crate::{Attempt, Hook, Outcome as IsOutcome};
 
@@ -121,6 +122,9 @@ pub mod marker {
     /// `Future + Clone`
     #[derive(Debug)]
     pub struct Repeat;
+    /// [`Hedged`](crate::hedge::Hedged)
+    #[derive(Debug)]
+    pub enum Hedged {}
     /// [`Loop`](crate::retry::Loop)
     #[derive(Debug)]
     pub enum Loop {}
@@ -214,6 +218,35 @@ pub trait RetryExt<M>: Sized {
         P::Hooks: Hook<Outcome<Self::Operation, K>>,
     {
         Retry::new(self.into_operation(), Session::of(policy.into_parts()), Plain)
+    }
+
+    /// Starts another copy of an attempt that takes long; the first that succeeds is the outcome, and
+    /// the others are dropped. Only for operations that may run several times at once, which the
+    /// caller says with [`Idempotent`]. See [`hedge`](crate::hedge).
+    ///
+    /// ```
+    /// use persevere::{Idempotent, RetryExt, constant, hedge_after, time::VirtualClock};
+    /// use std::{future::ready, time::Duration};
+    ///
+    /// let (clock, ms) = (VirtualClock::new(), Duration::from_millis);
+    /// let retry = (|| ready(Ok::<_, std::io::Error>("page")))
+    ///     .hedged(Idempotent, hedge_after(ms(50)).timer(clock.clone()))
+    ///     .retry_with(constant(ms(100)).max_attempts(3))
+    ///     .timer(clock.clone());
+    /// assert_eq!(clock.block_on(retry)?, "page");
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    #[inline]
+    fn hedged<C, T, W>(
+        self,
+        idempotent: Idempotent,
+        hedge: Hedge<C, T, W>,
+    ) -> Hedged<Self::Operation, C, T, W>
+    where
+        Self::Operation: Operation<Output: Future<Output: IsOutcome>>,
+    {
+        let Idempotent = idempotent;
+        Hedged::new(self.into_operation(), hedge)
     }
 }
 

@@ -1,0 +1,11 @@
+//! Only the caller knows whether an operation may run twice, and has to say so.
+use persevere::{RetryExt, hedge_after};
+use std::time::Duration;
+
+async fn pay() -> Result<u32, String> {
+    Ok(7)
+}
+
+fn main() {
+    drop(pay.hedged(hedge_after(Duration::from_millis(50))));
+}
