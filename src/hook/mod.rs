@@ -67,7 +67,7 @@ pub use self::group::HookExt;
 pub(crate) use self::group::{contained, panicking};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use self::setting::InvalidSetting;
-pub use self::timeout::AttemptTimeout;
+pub use self::timeout::{AttemptTimeout, AttemptTimeoutBy};
 #[cfg(feature = "std")]
 pub use crate::enclosing::remaining_time as remaining;
 

@@ -55,8 +55,8 @@ use core::time::Duration;
 use crate::backoff::{Backoff, Finite, Schedule};
 use crate::classify::{self, ClassifyFn, OnError, OrElse, Until, When};
 use crate::hook::{
-    AttemptTimeout, Deadline, FinishFacts, Hook, OnAttempt, OnFinishFacts, OnGiveUpFacts,
-    OnRetryFacts, OnSuccessFacts, RetryFacts,
+    AttemptTimeout, AttemptTimeoutBy, Deadline, FinishFacts, Hook, OnAttempt, OnFinishFacts,
+    OnGiveUpFacts, OnRetryFacts, OnSuccessFacts, RetryFacts,
 };
 use crate::retry::{
     Attempts, AttemptsOf, Ends, Finish, MayInterrupt, Own, Plain, RetryExt, marker,
@@ -326,6 +326,27 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
         limit: Duration,
     ) -> Policy<B, C, (H, AttemptTimeout), MayInterrupt, T> {
         self.guard(AttemptTimeout::new(limit))
+    }
+
+    /// As [`attempt_timeout`](Policy::attempt_timeout), with a limit that depends on the attempt.
+    ///
+    /// ```
+    /// use persevere::{Policy, RetryExt, immediate, time::{Clock, VirtualClock}};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let policy = Policy::new(immediate().max_attempts(3))
+    ///     .attempt_timeout_by(|attempt| attempt.number() * Duration::from_secs(1));
+    /// let retry = (|| pending::<Option<()>>()).retry_with(&policy).timer(clock.clone());
+    /// assert_eq!(clock.block_on(retry), None);
+    /// assert_eq!(clock.now(), (1 + 2 + 3) * second);
+    /// ```
+    #[must_use]
+    pub fn attempt_timeout_by<F: Fn(&Attempt) -> Duration>(
+        self,
+        limit: F,
+    ) -> Policy<B, C, (H, AttemptTimeoutBy<F>), MayInterrupt, T> {
+        self.guard(AttemptTimeoutBy::new(limit))
     }
 
     /// Ends calls `limit` after they began, also in the middle of an attempt, and no later than the
