@@ -1,0 +1,3 @@
+//! What budgets and breakers cost a call.
+
+fn main() {}
