@@ -7,7 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use persevere::time::{CancelToken, Clock, VirtualClock};
+use persevere::time::{
+    AsyncIoTimer, BlockingTimer, CancelToken, Clock, Pieces, TokioTimer, VirtualClock,
+};
 use persevere::{Policy, Reason, RetryExt, constant, immediate};
 
 use support::{ms, secs};
@@ -131,4 +133,55 @@ fn an_awaited_retry_keeps_its_timer() {
         .timer(clock.clone())
         .cancel_by(&token);
     assert_eq!((clock.block_on(retry), clock.now()), (None, ms(200)));
+}
+
+/// Cancels `token` in the first sleep of a call that would sleep for an hour.
+fn ends_an_hour<T: BlockingTimer>(
+    timer: T,
+    policy: &CancelToken,
+    call: &CancelToken,
+    end: &CancelToken,
+) {
+    let (asleep, cancel) = mpsc::channel();
+    let stop = end.clone();
+    let other = thread::spawn(move || {
+        cancel.recv().unwrap();
+        stop.cancel();
+    });
+    let policy = Policy::new(constant(secs(3600)).max_attempts(3)).timer(timer).cancel_by(policy);
+    let error = (|| Err::<(), _>("down"))
+        .retry_with(policy)
+        .cancel_by(call)
+        .on_retry(|_| asleep.send(()).unwrap())
+        .report()
+        .call()
+        .unwrap_err();
+    other.join().unwrap();
+    assert_eq!((error.reason(), error.attempts()), (Reason::Cancelled, 1));
+}
+
+#[test]
+fn every_timer_that_passes_real_time_lets_a_sleep_be_ended() {
+    let [token, other] = [CancelToken::new(), CancelToken::new()];
+    ends_an_hour(TokioTimer, &token, &other, &token);
+    let [token, other] = [CancelToken::new(), CancelToken::new()];
+    ends_an_hour(AsyncIoTimer, &token, &other, &token);
+    let [token, other] = [CancelToken::new(), CancelToken::new()];
+    let pieces = Pieces::new(persevere::DefaultTimer, ms(1), secs(1800));
+    ends_an_hour(pieces, &token, &other, &token);
+}
+
+#[test]
+fn the_token_of_a_policy_and_that_of_a_call_both_end_it() {
+    for which in 0..2 {
+        let tokens = [CancelToken::new(), CancelToken::new()];
+        ends_an_hour(persevere::DefaultTimer, &tokens[0], &tokens[1], &tokens[which]);
+
+        let (clock, tokens) = (VirtualClock::new(), [CancelToken::new(), CancelToken::new()]);
+        tokens[which].cancel();
+        let policy = Policy::new(constant(ms(100)).max_attempts(9)).timer(clock.clone());
+        let policy = policy.cancel_by(&tokens[0]).cancel_by(&tokens[1]);
+        assert_eq!(policy.call(|attempt| Err::<(), _>(attempt.number())), Err(1));
+        assert_eq!(clock.now(), Duration::ZERO);
+    }
 }

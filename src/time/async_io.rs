@@ -52,6 +52,9 @@ impl BlockingTimer for AsyncIoTimer {
     fn sleep_blocking(&self, duration: Duration) {
         std::thread::sleep(duration);
     }
+    fn sleep_unless(&self, duration: Duration, token: &super::CancelToken) {
+        token.sleep(duration);
+    }
 }
 
 impl Future for AsyncIoSleep {

@@ -1,7 +1,9 @@
 //! [`CancelToken`]: ends calls that block from outside.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use std::vec::Vec;
 
 use super::{BlockingTimer, Clock, Timer};
 
@@ -10,7 +12,8 @@ use super::{BlockingTimer, Clock, Timer};
 ///
 /// An attempt that runs is not interrupted, since nothing can interrupt code that blocks; the call
 /// ends after it, unless it succeeds. The first attempt is made in any case. A call that is awaited
-/// is cancelled by dropping it. Clones are the same token; there is no way back.
+/// is cancelled by dropping it. Clones are the same token; there is no way back. A policy's token
+/// and one of the call hold both: whichever is cancelled first ends the call.
 ///
 /// ```
 /// use persevere::{Reason, RetryExt, constant, time::CancelToken};
@@ -36,8 +39,15 @@ pub struct CancelToken {
 
 #[derive(Debug, Default)]
 struct Shared {
-    cancelled: Mutex<bool>,
+    state: Mutex<State>,
     told: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    cancelled: bool,
+    /// Tokens that are cancelled with this one.
+    joined: Vec<Weak<Shared>>,
 }
 
 impl CancelToken {
@@ -47,20 +57,41 @@ impl CancelToken {
         Self::default()
     }
 
-    fn cancelled(&self) -> MutexGuard<'_, bool> {
-        self.shared.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends all calls that have this token. Further times do nothing.
     pub fn cancel(&self) {
-        *self.cancelled() = true;
+        let mut state = self.state();
+        state.cancelled = true;
+        let joined = mem::take(&mut state.joined);
+        drop(state);
         self.shared.told.notify_all();
+        for shared in joined.iter().filter_map(Weak::upgrade) {
+            CancelToken { shared }.cancel();
+        }
+    }
+
+    /// A token that is cancelled with either.
+    fn joined(&self, other: &CancelToken) -> CancelToken {
+        let both = CancelToken::new();
+        for token in [self, other] {
+            let mut state = token.state();
+            if state.cancelled {
+                both.cancel();
+                break;
+            }
+            state.joined.retain(|joined| joined.strong_count() > 0);
+            state.joined.push(Arc::downgrade(&both.shared));
+        }
+        both
     }
 
     /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        *self.cancelled()
+        self.state().cancelled
     }
 
     /// Blocks for `duration`, or until it is cancelled: for a
@@ -74,9 +105,8 @@ impl CancelToken {
     /// token.sleep(Duration::MAX);
     /// ```
     pub fn sleep(&self, duration: Duration) {
-        let wait = |cancelled: &mut bool| !*cancelled;
-        let cancelled = self.cancelled();
-        drop(self.shared.told.wait_timeout_while(cancelled, duration, wait));
+        let wait = |state: &mut State| !state.cancelled;
+        drop(self.shared.told.wait_timeout_while(self.state(), duration, wait));
     }
 }
 
@@ -117,7 +147,10 @@ impl<T: BlockingTimer> BlockingTimer for Cancellable<T> {
     fn sleep_blocking(&self, duration: Duration) {
         self.timer.sleep_unless(duration, &self.token);
     }
+    fn sleep_unless(&self, duration: Duration, token: &CancelToken) {
+        self.timer.sleep_unless(duration, &self.token.joined(token));
+    }
     fn is_cancelled(&self) -> bool {
-        self.token.is_cancelled()
+        self.token.is_cancelled() || self.timer.is_cancelled()
     }
 }

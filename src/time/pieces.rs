@@ -101,6 +101,17 @@ impl<T: BlockingTimer> BlockingTimer for Pieces<T> {
             duration = duration.saturating_sub(piece);
         }
     }
+    #[cfg(feature = "std")]
+    fn sleep_unless(&self, mut duration: Duration, token: &super::CancelToken) {
+        while !duration.is_zero() && !token.is_cancelled() {
+            let piece = self.piece(duration);
+            self.timer.sleep_unless(piece, token);
+            duration = duration.saturating_sub(piece);
+        }
+    }
+    fn is_cancelled(&self) -> bool {
+        self.timer.is_cancelled()
+    }
 }
 
 pin_project_lite::pin_project! {

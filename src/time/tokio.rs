@@ -63,4 +63,7 @@ impl BlockingTimer for TokioTimer {
     fn sleep_blocking(&self, duration: Duration) {
         std::thread::sleep(duration);
     }
+    fn sleep_unless(&self, duration: Duration, token: &super::CancelToken) {
+        token.sleep(duration);
+    }
 }
