@@ -25,14 +25,17 @@ enum Clocked {
 
 /// The time that is left, in nanoseconds; `None` if no attempt with a deadline runs here.
 pub(crate) fn remaining() -> Option<u64> {
-    DEADLINE.with_borrow(|deadline| {
+    let left = |deadline: &RefCell<Option<Deadline>>| {
+        let deadline = deadline.borrow();
         let Deadline { end, clock } = deadline.as_ref()?;
         let now = match clock {
             Clocked::By(clock) => nanos(clock.now()),
             Clocked::At(now) => *now,
         };
         Some(end.saturating_sub(now))
-    })
+    };
+    // A thread that ends has no deadlines any more, but what its locals do may be retried.
+    DEADLINE.try_with(left).ok().flatten()
 }
 
 /// Puts the deadline before back when it is dropped.
@@ -44,12 +47,12 @@ pub(crate) fn enter<T: Clock>(clock: &T, end: u64) -> Within {
         Some(shared) => Clocked::By(shared),
         None => Clocked::At(nanos(clock.now())),
     };
-    Within(DEADLINE.replace(Some(Deadline { end, clock })))
+    let deadline = Some(Deadline { end, clock });
+    Within(DEADLINE.try_with(|before| before.replace(deadline)).ok().flatten())
 }
 
 impl Drop for Within {
     fn drop(&mut self) {
-        // A thread that ends has no deadlines any more.
         let _ = DEADLINE.try_with(|deadline| deadline.replace(self.0.take()));
     }
 }

@@ -248,3 +248,30 @@ fn an_inherited_deadline_without_a_call_around_is_none() {
     assert!(retry.timer(clock.clone()).call().is_err());
     assert_eq!(clock.now(), ms(200));
 }
+
+#[test]
+fn a_thread_that_ends_may_retry_to_the_last() {
+    use std::cell::RefCell;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread;
+
+    struct Flushed(Sender<Option<u32>>);
+    impl Drop for Flushed {
+        fn drop(&mut self) {
+            let policy = Policy::new(immediate().max_attempts(3)).deadline(ms(60_000));
+            let made = policy.call(|attempt| Some(attempt.number()).filter(|number| *number == 3));
+            self.0.send(made).unwrap();
+        }
+    }
+    thread_local!(static AT_THE_END: RefCell<Option<Flushed>> = const { RefCell::new(None) });
+
+    let (sender, made) = channel();
+    let thread = thread::spawn(move || {
+        // What came last goes first: when this is dropped, the locals of the retry are gone.
+        AT_THE_END.set(Some(Flushed(sender)));
+        let policy = Policy::new(immediate().max_attempts(2)).deadline(ms(60_000));
+        assert_eq!(policy.call(|_| None::<u32>), None);
+    });
+    thread.join().unwrap();
+    assert_eq!(made.recv(), Ok(Some(3)));
+}
