@@ -384,21 +384,21 @@ fn a_plain_handle_is_refused_where_a_call_may_end_without_an_outcome() {
     let settings = "[policies.store]\nattempt_timeout = '1s'\nbreaker = {}";
     let policies = Policies::load(&toml(settings), "").unwrap();
     assert_snapshot!(policies.get("store").unwrap_err(), @r#"
-    the retry policies are not valid, for 2 reasons:
-      `policies.store.attempt_timeout` is "1s", expected none, since code has a plain handle of this policy, and a call of that always ends with an outcome of its own (take an interrupting handle) (TOML source string, profile `default`)
-      `policies.store.breaker` is a table, expected none, since code has a plain handle of this policy, and a call of that always ends with an outcome of its own (take an interrupting handle) (TOML source string, profile `default`)
+    there is no plain handle of this policy, for 2 reasons:
+      `policies.store.attempt_timeout` is "1s", expected none, since its calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
+      `policies.store.breaker` is a table, expected none, since its calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
     "#);
 
     let policies = Policies::load(&toml("[policies.store]"), "").unwrap();
     let _plain = policies.get("store").unwrap();
     assert_snapshot!(policies.reload(&toml(settings)).unwrap_err(), @r#"
     the retry policies are not valid, for 2 reasons:
-      `policies.store.attempt_timeout` is "1s", expected none, since code has a plain handle of this policy, and a call of that always ends with an outcome of its own (take an interrupting handle) (TOML source string, profile `default`)
-      `policies.store.breaker` is a table, expected none, since code has a plain handle of this policy, and a call of that always ends with an outcome of its own (take an interrupting handle) (TOML source string, profile `default`)
+      `policies.store.attempt_timeout` is "1s", expected none, since code has a plain handle of this policy, whose calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
+      `policies.store.breaker` is a table, expected none, since code has a plain handle of this policy, whose calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
     "#);
 
     let config: PolicyConfig = toml::from_str("attempt_timeout = '1s'").unwrap();
-    assert_snapshot!(config.policy().unwrap_err(), @r#"the retry policies are not valid: `attempt_timeout` is "1s", expected none, since code has a plain handle of this policy, and a call of that always ends with an outcome of its own (take an interrupting handle)"#);
+    assert_snapshot!(config.policy().unwrap_err(), @r#"the retry policies are not valid: `attempt_timeout` is "1s", expected none, since calls of a plain policy always end with an outcome of their own (`interrupting_policy` takes it)"#);
 }
 
 // ------------------------------------------------------------------------------------------------

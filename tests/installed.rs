@@ -104,8 +104,8 @@ fn a_policy_that_may_interrupt_has_no_plain_handle_to_go_by() {
     let message = panic_of(&Named::new("guarded", "pay"));
     assert!(
         message.starts_with(
-            "`pay` is retried by the policy `guarded`, which has no plain handle: the retry \
-             policies are not valid: `policies.guarded.breaker` is "
+            "`pay` is retried by the policy `guarded`, but there is no plain handle of this \
+             policy: `policies.guarded.breaker` is "
         ),
         "{message}"
     );
@@ -167,7 +167,7 @@ fn all_names_in_use_that_are_not_served_are_told_at_once() {
     );
     assert!(
         guarded.starts_with(
-            "`pay` is retried by the policy `guarded`, but the retry policies are not valid: \
+            "`pay` is retried by the policy `guarded`, but there is no plain handle of this policy: \
              `policies.guarded.breaker` is "
         ),
         "{guarded}"

@@ -446,15 +446,27 @@ mod refusing {
     }
 
     #[test]
+    fn where_settings_come_from_is_that_of_the_last_update_also_if_it_says_the_same() {
+        let policies = load("policies.a.attempt_timeout = '5s'");
+        let same =
+            figment::providers::Json::string(r#"{"policies":{"a":{"attempt_timeout":"5s"}}}"#);
+        assert!(policies.reload(&Figment::from(same)).unwrap().is_unchanged());
+        let message = policies.get("a").unwrap_err().to_string();
+        assert!(message.ends_with("(JSON source string, profile `default`)"), "{message}");
+    }
+
+    #[test]
     fn an_update_without_the_section_is_refused() {
         let policies = Policies::load(&toml("retry.policies.a = {}"), "retry").unwrap();
         assert!(policies.reload(&toml("other = 1")).is_err());
         assert_eq!(policies.names(), ["default_policy", "a"]);
     }
 
-    const EXPECTED: &str = "expected none, since code has a plain handle of this policy, and a call \
-                            of that always ends with an outcome of its own (take an interrupting \
-                            handle) (TOML source string, profile `default`)";
+    const ASKED: &str = "expected none, since its calls always end with an outcome of their own \
+                         (`get_interrupting` takes it) (TOML source string, profile `default`)";
+    const HELD: &str = "expected none, since code has a plain handle of this policy, whose calls \
+                        always end with an outcome of their own (`get_interrupting` takes it) (TOML \
+                        source string, profile `default`)";
 
     #[test]
     fn a_plain_handle_of_a_policy_that_may_interrupt_is_refused() {
@@ -464,13 +476,15 @@ mod refusing {
         assert_eq!(
             message("a"),
             format!(
-                "the retry policies are not valid: `policies.a.attempt_timeout` is \"5s\", {EXPECTED}"
+                "there is no plain handle of this policy: `policies.a.attempt_timeout` is \"5s\", \
+                 {ASKED}"
             )
         );
         assert!(
-            message("b").starts_with("the retry policies are not valid: `policies.b.breaker` is ")
+            message("b")
+                .starts_with("there is no plain handle of this policy: `policies.b.breaker` is ")
         );
-        assert!(message("b").ends_with(EXPECTED));
+        assert!(message("b").ends_with(ASKED));
         assert!(policies.get("c").is_ok());
         assert!(["a", "b", "c"].iter().all(|name| policies.get_interrupting(name).is_ok()));
         // What was refused has no plain handle, so updates of it are free.
@@ -489,7 +503,7 @@ mod refusing {
         );
         assert_eq!(
             error.problems()[0].to_string(),
-            format!("`policies.a.attempt_timeout` is \"5s\", {EXPECTED}")
+            format!("`policies.a.attempt_timeout` is \"5s\", {HELD}")
         );
         assert_eq!(handle.revision(), 1);
         // Inherited is as bad, and is said where it is written.

@@ -117,9 +117,7 @@ impl Named {
                  settings, and find all such names at the start with \
                  `Policies::check_names_in_use`"
             ),
-            Err(error) => panic!(
-                "`{operation}` is retried by the policy `{name}`, which has no plain handle: {error}"
-            ),
+            Err(error) => panic!("`{operation}` is retried by the policy `{name}`, but {error}"),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use figment::Figment;
 
-use super::config::{ConfigError, Problem, listed, nearest};
+use super::config::{ConfigError, Nearest, Problem, listed, nearest};
 use super::handle::PolicyHandle;
 use super::known::Known;
 use super::overrides::Overrides;
@@ -23,7 +23,8 @@ use crate::time::Clock;
 ///
 /// A figment is layered: a settings file, environment variables, Consul, with profiles. The section
 /// lies at a path inside it; [`config`](super::config) says what it may hold, with the table of
-/// defaults.
+/// defaults. Figment gives variables of the environment to the profile `default`; `.global()` puts
+/// them over every other profile too.
 ///
 /// ```
 /// use figment::{Figment, providers::{Env, Format, Toml}};
@@ -38,7 +39,7 @@ use crate::time::Clock;
 ///     attempts = 5
 /// "#;
 /// let figment = Figment::from(Toml::string(settings).nested())
-///     .merge(Env::prefixed("APP_").split("__"));
+///     .merge(Env::prefixed("APP_").split("__").global());
 /// let policies = Policies::load(&figment, "resilience.retry")?;
 /// assert_eq!(policies.names(), ["default_policy", "fast_retry"]);
 ///
@@ -106,6 +107,10 @@ struct State {
     /// Whether somebody tells it.
     telling: bool,
 }
+
+/// What settings have to be where code asks for a plain handle.
+const ASKED: &str = "none, since its calls always end with an outcome of their own \
+                     (`get_interrupting` takes it)";
 
 /// An update that was taken, or the revision that stays and why.
 type News = Result<Update, (u64, Arc<ConfigError>)>;
@@ -274,12 +279,14 @@ impl Policies {
         let mut state = self.state();
         let slot = state.slot(name, &self.shared.terms.known)?;
         let section = &state.section;
-        let interrupting: Vec<_> = match slot.overrides.plan(section, name) {
-            Ok(plan) => plan.interrupting().map(|problem| section.locate(name, problem)).collect(),
+        let refused: Vec<_> = match slot.overrides.plan(section, name) {
+            Ok(plan) => {
+                plan.interrupting(ASKED).map(|problem| section.locate(name, problem)).collect()
+            }
             Err(_) => Vec::new(),
         };
-        if !interrupting.is_empty() {
-            return Err(PolicyError::Refused(ConfigError::new(interrupting)));
+        if !refused.is_empty() {
+            return Err(PolicyError::Refused(ConfigError::new(refused)));
         }
         slot.set_plain();
         Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
@@ -453,10 +460,11 @@ impl State {
             for (slot, snapshot) in stage {
                 slot.current.store(Arc::new(snapshot));
             }
-            self.section = Arc::new(section);
             self.revision = update.revision();
             self.untold.push_back(Ok(update.clone()));
         }
+        // Also where it says the same: it may come from elsewhere, as messages say.
+        self.section = Arc::new(section);
         Ok(update)
     }
 
@@ -495,7 +503,7 @@ impl State {
 #[non_exhaustive]
 pub enum PolicyError {
     /// There is no policy of that name.
-    #[error("there is no retry policy `{name}`{} There are {}", Nearest(.nearest), listed(.known.iter().map(String::as_str)))]
+    #[error("there is no retry policy `{name}`{} There are {}", Nearest(.nearest.as_deref()), listed(.known.iter().map(String::as_str)))]
     #[non_exhaustive]
     Unknown {
         /// The name.
@@ -506,7 +514,7 @@ pub enum PolicyError {
         nearest: Option<String>,
     },
     /// The policy may end a call without an outcome, which a plain handle refuses.
-    #[error("{0}")]
+    #[error("{}", .0.reasons_for("there is no plain handle of this policy"))]
     Refused(ConfigError),
 }
 
@@ -517,17 +525,6 @@ impl PolicyError {
             name: name.to_owned(),
             known,
             nearest: nearest(name, section.names()),
-        }
-    }
-}
-
-struct Nearest<'a>(&'a Option<String>);
-
-impl fmt::Display for Nearest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(nearest) => write!(f, ": did you mean `{nearest}`?"),
-            None => f.write_str("."),
         }
     }
 }

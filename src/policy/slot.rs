@@ -13,6 +13,10 @@ use super::overrides::Overrides;
 use super::section::Section;
 use crate::classify::NamedKinds;
 
+/// What an update has to be where code has a plain handle.
+const HELD: &str = "none, since code has a plain handle of this policy, whose calls always end with \
+                    an outcome of their own (`get_interrupting` takes it)";
+
 /// A policy at one revision: what a call takes, whole, and keeps to its end.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -117,7 +121,7 @@ impl Slot {
         };
         let mut problems = self.checked().problems(&config);
         if self.is_plain() {
-            problems.extend(plan.interrupting());
+            problems.extend(plan.interrupting(HELD));
         }
         if !problems.is_empty() {
             return Some(Err(locate(problems)));

@@ -102,7 +102,9 @@ impl PolicyConfig {
     /// [`interrupting_policy`](PolicyConfig::interrupting_policy).
     pub fn policy(&self) -> Result<ConfiguredPolicy, ConfigError> {
         let plan = self.plan()?;
-        let interrupting: Vec<_> = plan.interrupting().collect();
+        let expected = "none, since calls of a plain policy always end with an outcome of their own \
+                        (`interrupting_policy` takes it)";
+        let interrupting: Vec<_> = plan.interrupting(expected).collect();
         if !interrupting.is_empty() {
             return Err(ConfigError::new(interrupting));
         }
@@ -215,12 +217,10 @@ impl Plan {
         }
     }
 
-    /// The keys that may end a call without an outcome.
-    pub(crate) fn interrupting(&self) -> impl Iterator<Item = Problem> {
+    /// The keys that may end a call without an outcome, where nothing like that is expected.
+    pub(crate) fn interrupting(&self, expected: &'static str) -> impl Iterator<Item = Problem> {
         let on =
             [("attempt_timeout", self.guards.2.is_some()), ("breaker", self.guards.1.is_some())];
-        let expected = "none, since code has a plain handle of this policy, and a call of that \
-                        always ends with an outcome of its own (take an interrupting handle)";
         let problem = move |key| {
             Problem::new(ProblemKind::Interrupts, key, expected).found(self.config.shown(key))
         };

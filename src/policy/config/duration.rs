@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for DurationText {
         impl Visitor<'_> for Text {
             type Value = DurationText;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(r#"a duration in text, such as "250ms" or "1m 30s""#)
+                f.write_str(super::DURATION)
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<DurationText, E> {
                 humantime::parse_duration(text).map(DurationText).map_err(E::custom)

@@ -51,7 +51,7 @@
 //! | `jitter` | how delays are spread: see [`Jitter`] | `"full"` |
 //! | `exceptions` | the [kinds](crate::classify::Kinded) of errors that are retried; `"any"` is all | `["any"]` |
 //! | `max_elapsed` | no retry starts this long after the call began; `false` is no limit | `false` |
-//! | `attempt_timeout` | no attempt takes longer; `false` is no limit | `false` |
+//! | `attempt_timeout` | no attempt that is awaited takes longer; `false` is no limit | `false` |
 //! | `retry_after_max` | the longest wait that a server may ask for | `"5m"` |
 //! | `budget` | a [`BudgetConfig`], shared by all calls of the policy | `false` |
 //! | `breaker` | a [`BreakerConfig`], shared by all calls of the policy | `false` |
@@ -70,11 +70,14 @@
 //!
 //! The layers of a figment are merged key by key before all this: a profile or a variable of the
 //! environment that overrides a setting has to spell it as the file does. An empty value, such as
-//! JSON's `null`, is as if the key were not there.
+//! JSON's `null`, is as if the key were not there. A key that stands twice in one file is the format's
+//! business: TOML refuses it, JSON takes the last. A profile that no source mentions is none to
+//! figment, so that `[default]` holds.
 //!
 //! **Do** let operators limit the whole call with `max_elapsed` where somebody waits for it. **Don't**
 //! set `attempt_timeout` or `breaker` for a policy that code takes a plain handle of: such a call
-//! has no outcome to end with, so the settings are refused; see [`Policies`](super::Policies).
+//! has no outcome to end with, so the settings are refused; see [`Policies`](super::Policies). An
+//! operation that blocks cannot be interrupted, so `attempt_timeout` does nothing in `.call()`.
 
 mod breaker;
 mod budget;
@@ -97,7 +100,7 @@ pub(crate) use self::build::{AnyClock, Plan};
 pub use self::build::{Configured, ConfiguredPolicy};
 pub use self::duration::DurationText;
 pub use self::problem::{ConfigError, Problem, ProblemKind};
-pub(crate) use self::problem::{Origin, described, listed, nearest};
+pub(crate) use self::problem::{Nearest, Origin, described, listed, nearest};
 pub(crate) use self::table::{Reader, join};
 use self::table::{Setting, settings};
 pub use self::vocabulary::{Jitter, Mode, Strategy, Toggle};

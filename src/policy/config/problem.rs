@@ -41,13 +41,29 @@ impl ConfigError {
     }
 }
 
+impl ConfigError {
+    /// The problems, as reasons for something.
+    pub(crate) fn reasons_for<'a>(&'a self, what: &'a str) -> impl fmt::Display + 'a {
+        Reasons(what, &self.problems)
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [problem] = &*self.problems {
-            return write!(f, "the retry policies are not valid: {problem}");
+        self.reasons_for("the retry policies are not valid").fmt(f)
+    }
+}
+
+struct Reasons<'a>(&'a str, &'a [Problem]);
+
+impl fmt::Display for Reasons<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reasons(what, problems) = self;
+        if let [problem] = problems {
+            return write!(f, "{what}: {problem}");
         }
-        write!(f, "the retry policies are not valid, for {} reasons:", self.problems.len())?;
-        for problem in &self.problems {
+        write!(f, "{what}, for {} reasons:", problems.len())?;
+        for problem in *problems {
             write!(f, "\n  {problem}")?;
         }
         Ok(())
