@@ -33,9 +33,12 @@
 ///
 /// Policies are installed once, at the start of `main`, with `Policies::install`. A name that nobody
 /// has installed panics at the first call, and says what to install; `Policies::check_names_in_use`
-/// finds all such names at the start. A named policy that retries by kind needs an error type with
-/// [`Kinded`](trait@crate::classify::Kinded), or `when = ..`. In parentheses, `#[retry((POLICY))]`, a path is given by value. The expression may use the function's
-/// arguments:
+/// finds all such names at the start. A name stands for a plain handle, so its settings may have no
+/// `attempt_timeout` and no `breaker`; give a handle of `Policies::get_interrupting` as an expression
+/// for those. The error type is [`Kinded`](trait@crate::classify::Kinded), or there is a `when = ..`.
+///
+/// In parentheses, `#[retry((POLICY))]`, a path is given by value. The expression may use the
+/// function's arguments:
 ///
 /// ```
 /// use persevere::backoff::{Constant, MaxAttempts};

@@ -14,8 +14,8 @@
 //! # let path = folder.path().join("settings.toml");
 //! # std::fs::write(&path, "attempts = 3")?;
 //! let file = WatchedFile::<Toml>::new(&path);
-//! // The environment has the last word, at start and after each update.
-//! let overridden = |figment: Figment| figment.merge(Env::prefixed("APP_").split("__"));
+//! // The environment has the last word, in every profile, at start and after each update.
+//! let overridden = |figment: Figment| figment.merge(Env::prefixed("APP_").split("__").global());
 //!
 //! let at_start = overridden(Figment::from(&file));
 //! assert_eq!(at_start.extract_inner::<u32>("attempts")?, 3);
