@@ -431,7 +431,7 @@ mod refusing {
     }
 
     #[test]
-    fn an_identical_update_changes_nothing_and_clears_the_error() {
+    fn an_identical_update_changes_nothing_and_says_that_the_refusal_is_over() {
         let events = Events::default();
         let policies = events.listen().load(&constant(1, 3), "").unwrap();
         let handle = policies.get("a").unwrap();
@@ -442,6 +442,11 @@ mod refusing {
         assert_eq!((update.revision(), update.to_string().as_str()), (1, "changed nothing"));
         assert_eq!((policies.revision(), handle.revision()), (1, 1));
         assert_eq!((policies.last_error(), policies.refused()), (None, 1));
+        assert_eq!(
+            events.take(),
+            ["an update of the retry policies is good again, revision 1 stays in force"]
+        );
+        assert!(policies.reload(&constant(1, 3)).unwrap().is_unchanged());
         assert_eq!(events.take(), [""; 0]);
     }
 

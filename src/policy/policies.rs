@@ -454,13 +454,16 @@ impl State {
                 return news;
             }
         };
-        self.last_error = None;
+        let was_refused = self.last_error.take().is_some();
         let update = Update::between(&self.section, &section, self.revision);
         if !update.is_unchanged() {
             for (slot, snapshot) in stage {
                 slot.current.store(Arc::new(snapshot));
             }
             self.revision = update.revision();
+        }
+        // Who heard of a refusal hears that it is over.
+        if was_refused || !update.is_unchanged() {
             self.untold.push_back(Ok(update.clone()));
         }
         // Also where it says the same: it may come from elsewhere, as messages say.

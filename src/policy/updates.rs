@@ -105,7 +105,8 @@ impl fmt::Display for Update {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum UpdateEvent<'a> {
-    /// It is in force. An update that changes nothing is not told.
+    /// It is in force. An update that changes nothing is told only if the one before it was refused:
+    /// all is well again.
     Applied(&'a Update),
     /// Nothing of it is in force.
     #[non_exhaustive]
@@ -158,6 +159,11 @@ pub(super) fn publish_revision(revision: u64) {
 impl fmt::Display for UpdateEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            UpdateEvent::Applied(update) if update.is_unchanged() => write!(
+                f,
+                "an update of the retry policies is good again, revision {} stays in force",
+                update.revision
+            ),
             UpdateEvent::Applied(update) => {
                 write!(f, "revision {} of the retry policies: {update}", update.revision)?;
                 if !update.removed.is_empty() {
