@@ -96,7 +96,8 @@ impl<X, H, T> PolicyHandle<X, H, T> {
 
     /// Checks that the policy names only error kinds that `E` knows, or a type that was
     /// [announced](super::PoliciesBuilder::kinds_of) or checked before. From now on, an update that
-    /// names others is refused.
+    /// names others is refused. Where types are announced, settings are read by their names alone, so
+    /// announce all, or none and check.
     ///
     /// # Errors
     /// The names that nobody knows. The check is not kept then.
