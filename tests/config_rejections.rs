@@ -690,3 +690,15 @@ fn a_problem_says_its_parts_too() {
     );
     assert_eq!(value.source(), Some("TOML source string"));
 }
+
+#[test]
+fn a_name_with_a_dot_in_it_is_one_name() {
+    section!("[policies.'a.b']\nattempts = 0\n[policies.a]\nattempts = 3", @"`policies.'a.b'.attempts` is 0, expected a whole number of at least 1");
+}
+
+#[test]
+fn a_kind_with_a_space_around_it_is_refused_and_an_empty_name_is_like_no_other() {
+    policy!("exceptions = [' TimedOut']", @r#"`default_policy.exceptions` is [" TimedOut"], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
+    let policies = Policies::load(&Figment::from(Toml::string("policies.a = {}")), "").unwrap();
+    assert_snapshot!(policies.get("").unwrap_err(), @"there is no retry policy ``. There are `default_policy`, `a`");
+}

@@ -556,6 +556,18 @@ mod refusing {
 mod kinds {
     use super::*;
 
+    #[test]
+    fn a_type_that_a_handle_was_checked_for_counts_beside_the_announced_ones() {
+        let policies = Policies::builder()
+            .kinds_of::<Error>()
+            .load(&toml("policies.a.exceptions = ['TimedOut']"), "")
+            .unwrap();
+        let both = toml("policies.a.exceptions = ['TimedOut', '5xx']");
+        assert!(policies.reload(&both).is_err());
+        policies.get("a").unwrap().check_kinds::<HttpError>().unwrap();
+        policies.reload(&both).unwrap();
+    }
+
     struct HttpError;
 
     impl Kinded for HttpError {

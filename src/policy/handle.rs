@@ -95,9 +95,8 @@ impl<X, H, T> PolicyHandle<X, H, T> {
     }
 
     /// Checks that the policy names only error kinds that `E` knows, or a type that was
-    /// [announced](super::PoliciesBuilder::kinds_of) or checked before. From now on, an update that
-    /// names others is refused. Where types are announced, settings are read by their names alone, so
-    /// announce all, or none and check.
+    /// [announced](super::PoliciesBuilder::kinds_of) or checked before. From now on, an update may
+    /// name the kinds of `E` too, and none that nobody knows.
     ///
     /// # Errors
     /// The names that nobody knows. The check is not kept then.

@@ -1,5 +1,7 @@
 //! The policies that decorated functions name, wherever in the program they are.
 
+#[cfg(feature = "config")]
+use std::fmt;
 use std::prelude::v1::*;
 
 #[cfg(feature = "config")]
@@ -62,17 +64,40 @@ macro_rules! policy_in_use {
 
 /// Names that the program uses and its policies do not serve.
 #[cfg(feature = "config")]
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct NamesInUseError(Vec<String>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamesInUseError {
+    refusals: Vec<(PolicyInUse, PolicyError)>,
+}
+
+#[cfg(feature = "config")]
+impl NamesInUseError {
+    /// Each use of a name, and why there is no plain handle for it: at least one.
+    #[must_use]
+    pub fn refusals(&self) -> &[(PolicyInUse, PolicyError)] {
+        &self.refusals
+    }
+}
+
+/// One line for each.
+#[cfg(feature = "config")]
+impl fmt::Display for NamesInUseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (used, error)) in self.refusals.iter().enumerate() {
+            let between = if index > 0 { "\n" } else { "" };
+            let PolicyInUse { name, operation } = used;
+            write!(f, "{between}`{operation}` is retried by the policy `{name}`, but {error}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "config")]
+impl std::error::Error for NamesInUseError {}
 
 /// See [`Policies::check_names_in_use`].
 #[cfg(feature = "config")]
 pub(super) fn check(policies: &Policies) -> Result<(), NamesInUseError> {
-    let refusal = |used: PolicyInUse| {
-        let error: PolicyError = policies.get(used.name).err()?;
-        Some(format!("`{}` is retried by the policy `{}`, but {error}", used.operation, used.name))
-    };
+    let refusal = |used: PolicyInUse| Some((used, policies.get(used.name).err()?));
     let refusals: Vec<_> = policies_in_use().into_iter().filter_map(refusal).collect();
-    if refusals.is_empty() { Ok(()) } else { Err(NamesInUseError(refusals)) }
+    if refusals.is_empty() { Ok(()) } else { Err(NamesInUseError { refusals }) }
 }

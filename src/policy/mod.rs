@@ -306,7 +306,9 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     ///
     /// The last attempt may be the one that took too long, and has no outcome then: calls of the
     /// policy need `From<Interrupted>` for the error type, or `.report()`. An operation that blocks
-    /// cannot be interrupted, so in `.call()` there is no limit; give it a timeout of its own.
+    /// cannot be interrupted, so in `.call()` there is no limit; give it a timeout of its own. Calls
+    /// within an attempt do not see it, other than a [`deadline`](Policy::deadline); they are dropped
+    /// with it.
     ///
     /// ```
     /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};

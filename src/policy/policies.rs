@@ -207,7 +207,9 @@ impl PoliciesBuilder {
     /// # Errors
     /// All that is wrong with it. That it is not there is an error too; an empty table will do.
     pub fn load(self, figment: &Figment, path: &str) -> Result<Policies, ConfigError> {
-        let section = Section::read(figment, path, &self.terms).map_err(ConfigError::new)?;
+        let Terms { known, clock } = &self.terms;
+        let section = Section::read(figment, path, clock.as_ref(), |_| known.clone())
+            .map_err(ConfigError::new)?;
         let state = State {
             revision: 1,
             section: Arc::new(section),
@@ -360,7 +362,8 @@ impl Policies {
     /// ```
     pub fn reload(&self, figment: &Figment) -> Result<Update, ConfigError> {
         let Shared { path, terms, .. } = &*self.shared;
-        let read = Section::read(figment, path, terms);
+        let known_of = |name: &str| self.shared.known_of(name);
+        let read = Section::read(figment, path, terms.clock.as_ref(), known_of);
         let news = self.state().take(read);
         self.tell();
         news.map_err(|(_, error)| Arc::unwrap_or_clone(error))
@@ -402,6 +405,16 @@ fn apart(listener: impl FnOnce()) {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error kinds that a policy may name: those of the announced types, and of those that its
+    /// handles were checked for.
+    fn known_of(&self, name: &str) -> Known {
+        let slot = self.state().slots.get(name).cloned();
+        match slot {
+            Some(slot) => slot.checked(),
+            None => self.terms.known.clone(),
+        }
     }
 
     /// A place beside `base` with settings of its own, which follows updates as that does.

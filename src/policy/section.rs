@@ -8,6 +8,7 @@ use figment::Figment;
 
 use super::config::{
     AnyClock, Origin, Plan, PolicyConfig, Problem, ProblemKind, Reader, RetryConfig, join, listed,
+    part,
 };
 use super::known::Known;
 
@@ -31,8 +32,13 @@ pub(super) struct Terms {
 }
 
 impl Section {
-    /// Reads what lies at `path`, and checks every policy.
-    pub(super) fn read(figment: &Figment, path: &str, terms: &Terms) -> Result<Self, Vec<Problem>> {
+    /// Reads what lies at `path`, and checks every policy, for the error kinds that are known of it.
+    pub(super) fn read(
+        figment: &Figment,
+        path: &str,
+        clock: Option<&AnyClock>,
+        known_of: impl Fn(&str) -> Known,
+    ) -> Result<Self, Vec<Problem>> {
         let value = figment.find_value(path).map_err(|error| missing(figment, path, error))?;
         let (mut problems, mut origins) = (Vec::new(), BTreeMap::new());
         let mut reader = Reader {
@@ -45,12 +51,11 @@ impl Section {
             reader.wrong(&value, "a table of settings of retries");
             RetryConfig::default()
         });
-        let section =
-            Section { path: path.to_owned(), config, origins, clock: terms.clock.clone() };
+        let section = Section { path: path.to_owned(), config, origins, clock: clock.cloned() };
         let unread = Unread::of(&problems, &section.origins);
         problems.extend(section.taken_name());
         for name in section.names() {
-            section.check(name, &terms.known, &unread, &mut problems);
+            section.check(name, &known_of(name), &unread, &mut problems);
         }
         if problems.is_empty() { Ok(section) } else { Err(problems) }
     }
@@ -157,7 +162,7 @@ impl Section {
     fn table(&self, name: &str) -> String {
         match name {
             DEFAULT_POLICY => join(&self.path, DEFAULT_POLICY),
-            _ => join(&join(&self.path, "policies"), name),
+            _ => join(&join(&self.path, "policies"), &part(name)),
         }
     }
 }

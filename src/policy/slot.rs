@@ -142,7 +142,7 @@ impl Slot {
         self.plain.store(true, Ordering::Relaxed);
     }
 
-    fn checked(&self) -> Known {
+    pub(super) fn checked(&self) -> Known {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

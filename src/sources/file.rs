@@ -155,6 +155,7 @@ impl<F: Format> WatchedFile<F> {
                 if !heard {
                     // It should have been.
                     watch.distrust();
+                    feed.wait(None, self.settle);
                     continue;
                 }
             }

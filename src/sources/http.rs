@@ -90,6 +90,18 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// A request for this address, for the tests of a client of your own: no token, ten seconds.
+    ///
+    /// ```
+    /// use persevere::sources::HttpRequest;
+    /// let request = HttpRequest::get("http://127.0.0.1:8500/v1/kv/app");
+    /// assert_eq!((request.url(), request.headers()), ("http://127.0.0.1:8500/v1/kv/app", vec![]));
+    /// ```
+    #[must_use]
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(url.into(), None, Duration::from_secs(10))
+    }
+
     pub(super) fn new(url: String, token: Option<String>, timeout: Duration) -> Self {
         Self { url, token, timeout }
     }
@@ -151,6 +163,30 @@ impl HttpResponse {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// The status.
+    ///
+    /// ```
+    /// use persevere::sources::HttpResponse;
+    /// let answer = HttpResponse::new(200, "attempts = 3").header("X-Consul-Index", "12");
+    /// assert_eq!((answer.status(), answer.body()), (200, &b"attempts = 3"[..]));
+    /// assert_eq!(answer.headers().collect::<Vec<_>>(), [("X-Consul-Index", "12")]);
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Names and values of the headers, in the order in which they were added.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {

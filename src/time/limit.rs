@@ -6,7 +6,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 /// A limit that may be armed with a sleep `Z`.
-pub trait Limit<Z>: Sized {
+///
+/// It is implemented by [`Unlimited`] and [`Limited`], and cannot be by others.
+pub trait Limit<Z>: Sized + sealed::Sealed {
     /// The limit of an attempt that begins. `end` is when it has to be done, where that is known.
     fn begin(end: Option<u64>) -> Self;
 
@@ -24,6 +26,13 @@ pub trait Limit<Z>: Sized {
     ) -> Poll<()>
     where
         Z: Future<Output = ()>;
+}
+
+mod sealed {
+    /// Keeps [`Limit`](super::Limit) to the two that calls know, so that it may grow.
+    pub trait Sealed {}
+    impl Sealed for super::Unlimited {}
+    impl<Z> Sealed for super::Limited<Z> {}
 }
 
 /// No limit: nothing is held, and nobody asked.

@@ -202,7 +202,7 @@ impl Check {
 
     pub(super) fn kinds(&mut self) -> NamedKinds {
         let names = self.config.exceptions.clone().unwrap_or_default();
-        if names.is_empty() || names.iter().any(|name| name.trim().is_empty()) {
+        if names.is_empty() || names.iter().any(|name| name.is_empty() || name.trim() != name) {
             self.wrong("exceptions");
         }
         NamedKinds::new(names)

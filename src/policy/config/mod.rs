@@ -101,7 +101,7 @@ pub use self::build::{Configured, ConfiguredPolicy};
 pub use self::duration::DurationText;
 pub use self::problem::{ConfigError, Problem, ProblemKind};
 pub(crate) use self::problem::{Nearest, Origin, described, listed, nearest};
-pub(crate) use self::table::{Reader, join};
+pub(crate) use self::table::{Reader, join, part};
 use self::table::{Setting, settings};
 pub use self::vocabulary::{Jitter, Mode, Strategy, Toggle};
 
@@ -283,7 +283,7 @@ impl Setting for BTreeMap<String, PolicyConfig> {
     fn read(value: &Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut policies = BTreeMap::new();
         for (name, value) in value.as_dict()? {
-            reader.at(name, |reader| match PolicyConfig::read(value, reader) {
+            reader.at(&part(name), |reader| match PolicyConfig::read(value, reader) {
                 Some(policy) => drop(policies.insert(name.clone(), policy)),
                 None => reader.wrong(value, "a table of settings of a policy"),
             });

@@ -328,7 +328,9 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     let name = name.to_lowercase();
     known
         .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), known))
-        .filter(|(distance, known)| *distance <= known.chars().count().max(3) / 3)
+        .filter(|(distance, known)| {
+            *distance <= known.chars().count().max(3) / 3 && *distance < name.chars().count()
+        })
         .min()
         .map(|(_, known)| known.to_owned())
 }

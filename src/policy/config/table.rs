@@ -1,5 +1,6 @@
 //! One macro for the tables of a configuration: what is written in a settings file, in one place.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::prelude::v1::*;
 
@@ -110,6 +111,11 @@ pub(crate) fn written<T: Serialize>(setting: &Option<T>) -> String {
 /// `path.key`, or `key` at the root.
 pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// A name as one part of a path, also with a dot in it.
+pub(crate) fn part(name: &str) -> Cow<'_, str> {
+    if name.contains('.') { Cow::Owned(format!("'{name}'")) } else { Cow::Borrowed(name) }
 }
 
 /// A table of settings, each of which may be missing: the struct, its keys, and what they expect.
