@@ -940,7 +940,7 @@ mod telling {
         };
         metrics::with_local_recorder(&recorder, || {
             let policies = Policies::load(&constant(1, 3), "").unwrap();
-            assert_eq!(shown(), ["Key(persevere_policy_revision) Gauge(1.0)"]);
+            assert_eq!(shown(), ["Key(persevere_policy_revision, [section = ]) Gauge(1.0)"]);
             policies.reload(&constant(1, 4)).unwrap();
             policies.reload(&constant(1, 4)).unwrap();
             policies.reload(&constant(1, 5)).unwrap();
@@ -949,9 +949,9 @@ mod telling {
         assert_eq!(
             shown(),
             [
-                "Key(persevere_policy_revision) Gauge(3.0)",
-                "Key(persevere_policy_updates_total, [result = applied]) Counter(2)",
-                "Key(persevere_policy_updates_total, [result = refused]) Counter(1)",
+                "Key(persevere_policy_revision, [section = ]) Gauge(3.0)",
+                "Key(persevere_policy_updates_total, [section = , result = applied]) Counter(2)",
+                "Key(persevere_policy_updates_total, [section = , result = refused]) Counter(1)",
             ]
         );
     }

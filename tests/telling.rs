@@ -57,9 +57,9 @@ fn each_update_is_one_event_of_tracing() {
     assert_eq!(
         *traces.0.lock().unwrap(),
         [
-            "INFO persevere::policies message=revision 2 of the retry policies: changed `a` revision:i64=2",
-            "WARN persevere::policies message=revision 3 of the retry policies: removed `b` (handles keep the last good form) revision:i64=3",
-            "ERROR persevere::policies message=an update of the retry policies was refused, revision 3 stays in force: the retry policies are not valid: `policies.a.attempts` is 0, expected a whole number of at least 1 (TOML source string, profile `default`) revision:i64=3",
+            "INFO persevere::policies message=revision 2 of the retry policies: changed `a` section=\"\" revision:i64=2",
+            "WARN persevere::policies message=revision 3 of the retry policies: removed `b` (handles keep the last good form) section=\"\" revision:i64=3",
+            "ERROR persevere::policies message=an update of the retry policies was refused, revision 3 stays in force: the retry policies are not valid: `policies.a.attempts` is 0, expected a whole number of at least 1 (TOML source string, profile `default`) section=\"\" revision:i64=3",
         ]
     );
 }

@@ -220,7 +220,7 @@ impl PoliciesBuilder {
             untold: VecDeque::new(),
             telling: false,
         };
-        super::updates::publish_revision(state.revision);
+        super::updates::publish_revision(path, state.revision);
         let PoliciesBuilder { terms, listeners } = self;
         let (path, state) = (path.to_owned(), Mutex::new(state));
         Ok(Policies { shared: Arc::new(Shared { path, terms, listeners, state }) })
@@ -383,7 +383,7 @@ impl Policies {
                 Ok(update) => UpdateEvent::Applied(update),
                 Err((revision, error)) => UpdateEvent::Refused { revision: *revision, error },
             };
-            apart(|| event.publish());
+            apart(|| event.publish(&self.shared.path));
             for listener in &self.shared.listeners {
                 apart(|| listener(&event));
             }

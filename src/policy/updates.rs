@@ -102,6 +102,7 @@ impl fmt::Display for Update {
 /// if it was taken, warn if policies were removed, error if it was refused. With the feature
 /// `metrics`, the counter `persevere_policy_updates_total` has the label `result`: `applied` or
 /// `refused`; and the gauge `persevere_policy_revision` is the revision in force, from the first on.
+/// All have the path of the policies as the label or field `section`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum UpdateEvent<'a> {
@@ -120,20 +121,22 @@ pub enum UpdateEvent<'a> {
 
 impl UpdateEvent<'_> {
     /// Says it to those who are always told.
-    pub(super) fn publish(&self) {
+    pub(super) fn publish(&self, section: &str) {
+        #[cfg(not(any(feature = "tracing", feature = "metrics")))]
+        let _ = section;
         #[cfg(feature = "tracing")]
         match self {
             UpdateEvent::Applied(update) => {
                 let revision = i64::try_from(update.revision).unwrap_or(i64::MAX);
                 if update.removed.is_empty() {
-                    tracing::info!(target: "persevere::policies", revision, "{self}");
+                    tracing::info!(target: "persevere::policies", section, revision, "{self}");
                 } else {
-                    tracing::warn!(target: "persevere::policies", revision, "{self}");
+                    tracing::warn!(target: "persevere::policies", section, revision, "{self}");
                 }
             }
             UpdateEvent::Refused { revision, .. } => {
                 let revision = i64::try_from(*revision).unwrap_or(i64::MAX);
-                tracing::error!(target: "persevere::policies", revision, "{self}");
+                tracing::error!(target: "persevere::policies", section, revision, "{self}");
             }
         }
         #[cfg(feature = "metrics")]
@@ -142,18 +145,20 @@ impl UpdateEvent<'_> {
                 UpdateEvent::Applied(update) => ("applied", update.revision),
                 UpdateEvent::Refused { revision, .. } => ("refused", *revision),
             };
-            metrics::counter!("persevere_policy_updates_total", "result" => result).increment(1);
-            publish_revision(revision);
+            let labels = [("section", section.to_owned()), ("result", result.to_owned())];
+            metrics::counter!("persevere_policy_updates_total", &labels).increment(1);
+            publish_revision(section, revision);
         }
     }
 }
 
 /// Says which revision is in force, to those who measure.
-pub(super) fn publish_revision(revision: u64) {
+pub(super) fn publish_revision(section: &str, revision: u64) {
     #[cfg(feature = "metrics")]
-    metrics::gauge!("persevere_policy_revision").set(revision as f64);
+    metrics::gauge!("persevere_policy_revision", "section" => section.to_owned())
+        .set(revision as f64);
     #[cfg(not(feature = "metrics"))]
-    let _ = revision;
+    let _ = (section, revision);
 }
 
 impl fmt::Display for UpdateEvent<'_> {
