@@ -745,7 +745,7 @@ fn a_profile_goes_over_the_default_one() {
     };
     assert_snapshot!(fast("default"), @"exponential 100ms ×2, delays up to 7s, at most 3 attempts: 100ms, 200ms (300ms in all)");
     assert_snapshot!(fast("production"), @"exponential 100ms ×2, delays up to 7s, at most 5 attempts: 100ms, 200ms, 400ms, 800ms (1.5s in all)");
-    assert_snapshot!(fast("mesh"), @"constant 0ns, at most 1 attempt: no wait");
+    assert_snapshot!(fast("mesh"), @"retries are off, one attempt: no wait");
     assert_eq!(fast("staging"), fast("default"), "an unknown profile is the default one");
 }
 
@@ -1088,7 +1088,7 @@ fn typed_settings_survive_reloads() {
     policies.reload(&toml("policies.fast = { jitter = 'equal' }")).unwrap();
     assert_snapshot!(typed, @"exponential 100ms ×2, delays up to 10s, equal jitter, at most 5 attempts: 50ms to 100ms, 100ms to 200ms, 200ms to 400ms, 400ms to 800ms (at most 1.5s in all)");
     policies.reload(&toml("enabled = false\npolicies.fast = {}")).unwrap();
-    assert_snapshot!(typed, @"constant 0ns, at most 1 attempt: no wait");
+    assert_snapshot!(typed, @"retries are off, one attempt: no wait");
 }
 
 #[test]

@@ -661,6 +661,21 @@ mod kinds {
 mod guards {
     use super::*;
 
+    #[test]
+    fn a_setting_that_is_only_spelled_out_starts_nothing_anew() {
+        let policies = load("policies.a = { budget = {}, breaker = {} }");
+        let handle = policies.get_interrupting("a").unwrap();
+        let spelled = "policies.a = { budget = { capacity = 500, retry_cost = 5 }, \
+                       breaker = { failures = 5, open_for = '30s' }, wait_min = '0s' }";
+        let retry = (|| Err::<(), _>(Error::from(ErrorKind::TimedOut))).retry_with(&handle);
+        let _ = retry.timer(VirtualClock::new()).report().call();
+        policies.reload(&toml(spelled)).unwrap();
+        // Three failures so far, and two more open the circuit only if they are still counted.
+        let retry = (|| Err::<(), _>(Error::from(ErrorKind::TimedOut))).retry_with(&handle);
+        let error = retry.timer(VirtualClock::new()).report().call().unwrap_err();
+        assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 2));
+    }
+
     fn policy(rest: &str) -> Figment {
         toml(&format!("policies.a = {{ attempts = 9, wait_min = '0s', {rest} }}"))
     }

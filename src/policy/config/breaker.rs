@@ -67,8 +67,7 @@ impl BreakerConfig {
         let before = problems.len();
         self.refuse_others(problems);
 
-        let open_for = self.open_for.map_or(Duration::from_secs(30), |open| open.0);
-        let most = self.open_for_max.map_or(open_for, |most| most.0);
+        let (open_for, most) = self.opening();
         if open_for.is_zero() {
             self.wrong("open_for", "more than nothing", problems);
         } else if most < open_for {
@@ -105,6 +104,17 @@ impl BreakerConfig {
                 _ => {}
             }
         }
+    }
+
+    /// Whether both describe the same breaker, however they are written.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.settings() == other.settings() && self.opening() == other.opening()
+    }
+
+    /// How long it stays open at first, and how long at most.
+    fn opening(&self) -> (Duration, Duration) {
+        let open_for = self.open_for.map_or(Duration::from_secs(30), |open| open.0);
+        (open_for, self.open_for_max.map_or(open_for, |most| most.0))
     }
 
     fn settings(&self) -> Settings {

@@ -101,6 +101,11 @@ impl BudgetConfig {
         }
     }
 
+    /// Whether both describe the same budget, however they are written.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.settings() == other.settings()
+    }
+
     fn settings(&self) -> Model {
         match self.model.unwrap_or_default() {
             BudgetModel::CostPerRetry => {

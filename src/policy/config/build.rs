@@ -1,19 +1,21 @@
 //! From settings to a policy.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::prelude::v1::*;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
-use super::{ConfigError, DurationText, Jitter, PolicyConfig, Problem, ProblemKind, Strategy};
+use super::{
+    ConfigError, DurationText, Jitter, PolicyConfig, Problem, ProblemKind, Strategy, Toggle,
+};
 use crate::classify::NamedKinds;
 use crate::hook::{AttemptTimeout, Budget, CircuitBreaker};
 use crate::policy::Guarding;
 use crate::time::Clock;
 use crate::{
     Attempt, Backoff, DefaultTimer, DelayBounds, Finite, Limits, MayInterrupt, Own, Policy,
-    immediate,
 };
 
 /// A clock of any kind.
@@ -209,11 +211,19 @@ impl Plan {
     /// Makes this plan go on with the budget and the breaker of an earlier one, unless their
     /// settings changed.
     pub(crate) fn go_on_with(&mut self, config: &PolicyConfig, guards: &Guards) {
-        if self.config.budget == config.budget {
-            self.guards.0.clone_from(&guards.0);
+        if let (Some(Toggle::On(new)), Some(Toggle::On(old))) =
+            (&self.config.budget, &config.budget)
+        {
+            if new.is_same(old) {
+                self.guards.0.clone_from(&guards.0);
+            }
         }
-        if self.config.breaker == config.breaker {
-            self.guards.1.clone_from(&guards.1);
+        if let (Some(Toggle::On(new)), Some(Toggle::On(old))) =
+            (&self.config.breaker, &config.breaker)
+        {
+            if new.is_same(old) {
+                self.guards.1.clone_from(&guards.1);
+            }
         }
     }
 
@@ -239,7 +249,28 @@ impl Plan {
 
 /// One attempt.
 pub(crate) fn once() -> Configured {
-    Configured::new(Box::new(immediate().max_attempts(1)))
+    Configured::new(Box::new(Off))
+}
+
+/// What is left of a policy where nothing is retried.
+struct Off;
+
+impl Backoff for Off {
+    fn delay(&self, _: &Attempt) -> Option<Duration> {
+        None
+    }
+    fn bounds(&self, _: u32) -> Option<DelayBounds> {
+        None
+    }
+    fn limits(&self) -> Limits {
+        Limits::NONE.with_attempts(NonZeroU32::MIN)
+    }
+    fn reads_clock(&self) -> bool {
+        false
+    }
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("retries are off, one attempt")
+    }
 }
 
 impl PolicyConfig {
