@@ -609,7 +609,12 @@ where
         R: Finish<O, X, Output = Y>,
         T: BlockingTimer,
     {
-        let Retry { mut operation, mut session, mut output, .. } = self;
+        let Retry { state, mut operation, mut session, mut output } = self;
+        // It was never polled. Said so, nothing keeps the call out of registers to drop this.
+        match state {
+            idle @ State::Idle => core::mem::forget(idle),
+            polled => drop(polled),
+        }
         let mut call = session.live();
         let mut now = call.begin();
         loop {
