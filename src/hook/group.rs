@@ -81,13 +81,14 @@ impl<O, A: Hook<O>, B: Hook<O>> Hook<O> for (A, B) {
     #[inline]
     fn finish(&mut self, event: &FinishEvent<'_, O>) {
         let (first, second) = self;
-        let second = Finally(|| second.finish(event));
+        let panicked = Finally(|| second.finish(event));
         first.finish(event);
-        drop(second);
+        core::mem::forget(panicked);
+        second.finish(event);
     }
 }
 
-/// Runs a closure when dropped, and so also when a hook before it panics.
+/// Runs a closure when dropped: when a hook before it panics.
 struct Finally<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for Finally<F> {
