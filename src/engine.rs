@@ -220,8 +220,9 @@ impl Engine {
         self.settle(backoff, classifier, hooks, outcome, now).into()
     }
 
-    /// The same with the delay in nanoseconds.
-    #[inline]
+    /// The same with the delay in nanoseconds. It has one caller in each surface, and hooks make it
+    /// long enough for the compiler to think otherwise.
+    #[inline(always)]
     pub(crate) fn settle<O: Outcome, B: Backoff + ?Sized, C: Classifier<O> + ?Sized, H: Hook<O>>(
         &mut self,
         backoff: &B,

@@ -160,7 +160,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     }
 
     /// Decides what follows an attempt: a delay in nanoseconds, or the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decide(&mut self, outcome: &O) -> Result<u64, FinishFacts>
     where
         O: Outcome,
