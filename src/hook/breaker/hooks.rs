@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::ControlFlow::{self, Break, Continue};
+use core::time::Duration;
 
 use super::machine::{Kind, Ticket};
 use super::shared::Shared;
@@ -43,6 +44,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     fn counts(&self, verdict: Verdict) -> Counts {
         match verdict {
             Verdict::Accept => Counts::Success,
@@ -55,14 +57,16 @@ impl Shared {
     /// to return.
     #[inline]
     fn allow_retry<O>(&self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
-        let refused = match self.machine.kind() {
+        if self.refuses(event.delay()) { Break(Veto::Circuit) } else { Continue(()) }
+    }
+
+    #[inline(never)]
+    fn refuses(&self, delay: Duration) -> bool {
+        match self.machine.kind() {
             Kind::Closed | Kind::HalfOpen => false,
             Kind::Isolated => true,
-            Kind::Opening | Kind::Open => {
-                self.left().is_some_and(|left| left > nanos(event.delay()))
-            }
-        };
-        if refused { Break(Veto::Circuit) } else { Continue(()) }
+            Kind::Opening | Kind::Open => self.left().is_some_and(|left| left > nanos(delay)),
+        }
     }
 }
 

@@ -216,6 +216,7 @@ impl Machine {
     }
 
     /// The holder of `ticket` neither succeeded nor failed: a probe goes back.
+    #[inline(never)]
     pub(super) fn release(&self, ticket: Ticket) {
         if !ticket.probe {
             return;

@@ -96,7 +96,9 @@ macro_rules! hook {
         impl$(<$lifetime>)? Drop for $type {
             #[inline]
             fn drop(&mut self) {
-                self.shared.give_back(&mut self.taken);
+                if let Some(taken) = self.taken.take() {
+                    self.shared.give_back_late(taken);
+                }
             }
         }
     };

@@ -36,11 +36,13 @@ impl Bucket {
     }
 
     /// Takes `amount`, or what there is.
+    #[inline(never)]
     pub(super) fn drain(&self, amount: u32) {
         self.change(|tokens| tokens.saturating_sub(amount));
     }
 
     /// Adds `amount`, as far as it fits. A full bucket is only read.
+    #[inline]
     pub(super) fn put(&self, amount: u32) {
         self.change(|tokens| tokens.saturating_add(amount).min(self.capacity));
     }

@@ -79,17 +79,16 @@ impl Shared {
     /// An attempt begins. What was taken for it is used.
     #[inline]
     pub(super) fn before_attempt(&self, taken: &mut Option<Taken>, first: bool) {
-        if let Some(taken) = taken {
-            taken.used = true;
+        if !first {
+            if let Some(taken) = taken {
+                taken.used = true;
+            }
+            return;
         }
         #[cfg(target_has_atomic = "64")]
         if let Tokens::Ratio { deposit, window, clock, .. } = &self.tokens {
-            if first {
-                window.deposit(*deposit, clock.nanos());
-            }
+            window.deposit(*deposit, clock.nanos());
         }
-        #[cfg(not(target_has_atomic = "64"))]
-        let _ = first;
     }
 
     /// An attempt ended.
@@ -106,6 +105,7 @@ impl Shared {
     }
 
     /// Pays for a retry; `None` if there is not enough.
+    #[inline(never)]
     pub(super) fn pay(&self, after_timeout: bool) -> Option<Taken> {
         let taken = |amount| Taken {
             amount,
@@ -130,13 +130,16 @@ impl Shared {
     /// The call ended. `silent` says that no attempt was told to end: the loop was told of success.
     #[inline]
     pub(super) fn finish(&self, taken: &mut Option<Taken>, reason: Reason, silent: bool) {
+        let taken = taken.take();
         if reason != Reason::Succeeded {
-            return self.give_back(taken);
+            if let Some(taken) = taken {
+                self.give_back(taken);
+            }
+            return;
         }
         if silent {
             self.after_attempt(Verdict::Accept);
         }
-        let taken = taken.take();
         if let Tokens::CostPerRetry(settings, bucket) = &self.tokens {
             if !bucket.is_full() {
                 bucket.put(taken.map_or(settings.first_try_reward, |taken| taken.amount));
@@ -146,22 +149,21 @@ impl Shared {
 
     /// Gives back what the last retry took, if it did not begin.
     #[inline]
-    pub(super) fn give_back(&self, taken: &mut Option<Taken>) {
-        if taken.is_some() {
-            self.give_back_some(taken);
+    fn give_back(&self, taken: Taken) {
+        if !taken.used {
+            self.refund(taken);
         }
     }
 
+    /// The same for a call that is not brought to its end, and so out of the way of all others.
     #[cold]
     #[inline(never)]
-    fn give_back_some(&self, taken: &mut Option<Taken>) {
-        match taken.take() {
-            Some(taken) if !taken.used => self.refund(&taken),
-            _ => {}
-        }
+    pub(super) fn give_back_late(&self, taken: Taken) {
+        self.give_back(taken);
     }
 
-    fn refund(&self, taken: &Taken) {
+    #[inline]
+    fn refund(&self, taken: Taken) {
         match &self.tokens {
             Tokens::CostPerRetry(_, bucket) => bucket.put(taken.amount),
             Tokens::Threshold { .. } => {}

@@ -173,6 +173,7 @@ impl Window {
     }
 
     /// Adds `amount`, which is forgotten when the window has passed.
+    #[inline(never)]
     pub(super) fn deposit(&self, amount: i64, now: u64) {
         if amount > 0 {
             self.exchange(now, |_, net| Some(clamp(net + amount)));
@@ -189,6 +190,7 @@ impl Window {
     }
 
     /// Undoes a withdrawal in `epoch`. Once that is forgotten, so is the refund.
+    #[inline]
     pub(super) fn refund(&self, amount: i64, epoch: u64) {
         // It fails where the slot belongs to another epoch.
         let _ = self.at(epoch).fetch_update(AcqRel, Acquire, |word| {
