@@ -25,6 +25,12 @@ impl Flaky {
         Self { failures_left: Cell::new(black_box(0)) }
     }
 
+    #[allow(dead_code, reason = "only the benchmark of guards has use for it")]
+    #[inline(always)]
+    pub fn fails_once() -> Self {
+        Self { failures_left: Cell::new(black_box(1)) }
+    }
+
     #[inline(always)]
     pub fn fails_thrice() -> Self {
         Self { failures_left: Cell::new(black_box(3)) }
