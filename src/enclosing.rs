@@ -2,13 +2,15 @@
 //! on in a context. It is there while an attempt is polled or called, and only then, so it needs no
 //! runtime and follows a task from thread to thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use crate::time::{Clock, SharedClock, nanos};
 
 std::thread_local! {
     static DEADLINE: RefCell<Option<Deadline>> = const { RefCell::new(None) };
+    /// Whether there is one: what a failing retry looks at, and nothing more if not.
+    static IS_SET: Cell<bool> = const { Cell::new(false) };
 }
 
 /// When an attempt has to be done, by the clock of its call.
@@ -24,7 +26,13 @@ enum Clocked {
 }
 
 /// The time that is left, in nanoseconds; `None` if no attempt with a deadline runs here.
+#[inline]
 pub(crate) fn remaining() -> Option<u64> {
+    if IS_SET.get() { look() } else { None }
+}
+
+#[cold]
+fn look() -> Option<u64> {
     let left = |deadline: &RefCell<Option<Deadline>>| {
         let deadline = deadline.borrow();
         let Deadline { end, clock } = deadline.as_ref()?;
@@ -39,21 +47,27 @@ pub(crate) fn remaining() -> Option<u64> {
 }
 
 /// Puts the deadline before back when it is dropped.
-pub(crate) struct Within(Option<Deadline>);
+struct Within(Option<Deadline>);
 
-/// Runs what comes until the guard is dropped under a deadline: `end` by `clock`.
-pub(crate) fn enter<T: Clock>(clock: &T, end: u64) -> Within {
+/// Sets another deadline, and gives the one before.
+fn set(deadline: Option<Deadline>) -> Option<Deadline> {
+    IS_SET.set(deadline.is_some());
+    DEADLINE.try_with(|before| before.replace(deadline)).ok().flatten()
+}
+
+/// Runs an attempt under its deadline: `end` by `clock`.
+pub(crate) fn within<T: Clock, R>(clock: &T, end: u64, attempt: impl FnOnce() -> R) -> R {
     let clock = match clock.share() {
         Some(shared) => Clocked::By(shared),
         None => Clocked::At(nanos(clock.now())),
     };
-    let deadline = Some(Deadline { end, clock });
-    Within(DEADLINE.try_with(|before| before.replace(deadline)).ok().flatten())
+    let _within = Within(set(Some(Deadline { end, clock })));
+    attempt()
 }
 
 impl Drop for Within {
     fn drop(&mut self) {
-        let _ = DEADLINE.try_with(|deadline| deadline.replace(self.0.take()));
+        drop(set(self.0.take()));
     }
 }
 

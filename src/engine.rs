@@ -322,6 +322,8 @@ impl Engine {
         if limits.attempts.is_some_and(|most| self.number >= most.get()) {
             return Err(Reason::Attempts);
         }
+        // Asked here, where little is in registers: later, it would cost what never fails too.
+        let left = left();
         if self.seed == 0 {
             self.seed = random::fresh().get();
         }
@@ -337,8 +339,7 @@ impl Engine {
             }
         }
         let operation = self.operation;
-        #[cfg(feature = "std")]
-        if crate::enclosing::remaining().is_some_and(|left| delay >= left) {
+        if delay >= left && left < u64::MAX {
             return Err(Reason::Deadline);
         }
         let facts = RetryFacts { attempt, delay: from_nanos(delay), verdict, operation };
@@ -440,6 +441,16 @@ impl Engine {
     fn elapsed(&self, now: Option<Duration>) -> Option<u64> {
         now.map(|now| nanos(now).saturating_sub(self.start))
     }
+}
+
+/// What an attempt with a deadline leaves to a call within it, in nanoseconds; `u64::MAX` if there
+/// is none.
+#[inline]
+fn left() -> u64 {
+    #[cfg(feature = "std")]
+    return crate::enclosing::remaining().unwrap_or(u64::MAX);
+    #[cfg(not(feature = "std"))]
+    u64::MAX
 }
 
 impl From<Result<u64, FinishFacts>> for Decision {

@@ -204,14 +204,7 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock, V, R> Attempts<O, S, H, X, T, 
         R: Finish<O, X>,
         T: Timer,
     {
-        let end = if X::INTERRUPTS {
-            let call = self.call.live();
-            let now = call.now();
-            call.end(&call.current(now), now)
-        } else {
-            None
-        };
-        let limit = X::Limit::begin(end);
+        let limit = X::Limit::begin(self.call.live().current_end());
         self.attempt_within(future, limit)
     }
 
@@ -292,16 +285,10 @@ impl<O, S: Source, H: Hook<O>, X: Ends, T: Clock, V, R> Attempts<O, S, H, X, T, 
             return Break(self.output.returned(outcome, facts));
         }
         call.set_phase(Phase::Inside);
-        let outcome = {
+        let outcome = match call.current_end() {
             #[cfg(feature = "std")]
-            let _within = if X::INTERRUPTS {
-                let now = call.now();
-                let end = call.end(&call.current(now), now);
-                end.map(|end| crate::enclosing::enter(call.timer(), end))
-            } else {
-                None
-            };
-            operation()
+            Some(end) => crate::enclosing::within(call.timer(), end, operation),
+            _ => operation(),
         };
         match call.settle_blocking(outcome, |outcome| self.output.pass(outcome)) {
             Break((outcome, facts)) => Break(self.output.returned(outcome, facts)),

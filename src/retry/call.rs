@@ -190,6 +190,19 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         Some(nanos(now?).saturating_add(limit)).filter(|end| *end < u64::MAX)
     }
 
+    /// The same of the attempt that a loop makes now.
+    #[inline]
+    pub(crate) fn current_end(&self) -> Option<u64>
+    where
+        X: Ends,
+    {
+        if !X::INTERRUPTS {
+            return None;
+        }
+        let now = self.now();
+        self.end(&self.current(now), now)
+    }
+
     /// Decides what follows an attempt that took too long.
     pub(crate) fn time_out(&mut self) -> Result<u64, FinishFacts> {
         let (now, parts) = (self.now(), &mut *self.parts);

@@ -83,10 +83,10 @@ where
     assert!(!call.has_panicked(), "{OVER}");
     if let StateProjection::Attempting { future, limit } = state.as_mut().project() {
         call.set_phase(Phase::Inside);
-        let polled = {
+        let polled = match limit.end() {
             #[cfg(feature = "std")]
-            let _within = limit.end().map(|end| enclosing::enter(call.timer(), end));
-            future.poll(cx)
+            Some(end) => enclosing::within(call.timer(), end, || future.poll(cx)),
+            _ => future.poll(cx),
         };
         let delay = match polled {
             Poll::Ready(outcome) => match call.decide(&outcome) {
@@ -623,12 +623,12 @@ where
                 Err((interruption, facts)) => return output.interrupted(interruption, facts),
             };
             call.set_phase(Phase::Inside);
-            let outcome = {
+            let outcome = match call.end(&attempt, now) {
                 #[cfg(feature = "std")]
-                let _within =
-                    call.end(&attempt, now).map(|end| enclosing::enter(call.timer(), end));
-                operation.attempt(attempt).outcome()
+                Some(end) => enclosing::within(call.timer(), end, || operation.attempt(attempt)),
+                _ => operation.attempt(attempt),
             };
+            let outcome = outcome.outcome();
             match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
                 Continue(()) => now = call.now(),
                 Break((outcome, facts)) => return output.returned(outcome, facts),
