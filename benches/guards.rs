@@ -401,7 +401,11 @@ impl Table {
                 Some(less) => std::array::from_fn(|n| whole[n] - figures[less][n]),
             };
             figures.push(whole);
-            println!("| {contender} | {instructions:.0} | {one:.1} ns | {two:.1} ns |");
+            let [one, two] = [one, two].map(|time| match time {
+                _ if time.is_nan() => "–".to_owned(),
+                _ => format!("{time:.1} ns"),
+            });
+            println!("| {contender} | {instructions:.0} | {one} | {two} |");
         }
         println!();
         Ok(())

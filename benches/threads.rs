@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 /// A round is short, so that most are not disturbed on a machine that does other work too.
 const ROUNDS: usize = 601;
-const CALLS: u64 = 20_000;
+const ROUND: Duration = Duration::from_micros(200);
 
 /// Nanoseconds per call, where so many threads make calls at once; `calls` makes so many of them.
 /// Not a number if the machine was too busy to let them.
 pub fn nanoseconds(calls: &(impl Fn(u64) + Sync + ?Sized), threads: usize) -> f64 {
-    let ready = AtomicUsize::new(0);
-    let ready = &ready;
+    let (ready, times) = (&AtomicUsize::new(0), times(calls));
     let rounds = move |thread: usize| -> Vec<Round> {
         pin(thread);
         let round = |number: usize| {
@@ -24,7 +23,7 @@ pub fn nanoseconds(calls: &(impl Fn(u64) + Sync + ?Sized), threads: usize) -> f6
                 spin_loop();
             }
             let (waited, started) = (waited(), Instant::now());
-            calls(CALLS);
+            calls(times);
             let time = started.elapsed();
             Round { started, time, waited: self::waited().saturating_sub(waited) }
         };
@@ -43,10 +42,21 @@ pub fn nanoseconds(calls: &(impl Fn(u64) + Sync + ?Sized), threads: usize) -> f6
     };
     let numbers: Vec<usize> = (0..ROUNDS).filter(undisturbed).collect();
     let rounds = numbers.iter().flat_map(|number| all.iter().map(|rounds| rounds[*number].time));
-    let mut times: Vec<Duration> = rounds.collect();
-    times.sort_unstable();
-    let median = times.get(times.len() / 2);
-    median.map_or(f64::NAN, |time| time.as_nanos() as f64 / CALLS as f64)
+    let mut rounds: Vec<Duration> = rounds.collect();
+    rounds.sort_unstable();
+    let median = rounds.get(rounds.len() / 2);
+    median.map_or(f64::NAN, |time| time.as_nanos() as f64 / times as f64)
+}
+
+/// How many calls one thread makes in a round.
+fn times(calls: &(impl Fn(u64) + ?Sized)) -> u64 {
+    const TRIED: u64 = 1000;
+    calls(TRIED);
+    let started = Instant::now();
+    calls(TRIED);
+    let nanos = started.elapsed().as_nanos().max(1);
+    let times = ROUND.as_nanos() * u128::from(TRIED) / nanos;
+    u64::try_from(times).unwrap_or(u64::MAX).clamp(500, 20_000)
 }
 
 struct Round {
