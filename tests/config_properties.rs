@@ -230,7 +230,7 @@ fn config() -> BoxedStrategy<PolicyConfig> {
     let guards = (toggle(budget().boxed()), toggle(breaker().boxed()));
     let kinds = of(prop_oneof![
         Just(vec!["any".to_owned()]),
-        vec("[a-zA-Z0-9 \"'\\\\]{0,8}[a-zA-Z0-9]", 1..4),
+        vec("[a-zA-Z0-9]([a-zA-Z0-9 \"'\\\\]{0,8}[a-zA-Z0-9])?", 1..4),
     ]);
     let delays = (shape(), waits(), of(jitter())).boxed();
     (of(any::<bool>()), count(), delays, times, guards, kinds)
