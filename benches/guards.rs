@@ -6,16 +6,16 @@
 mod callgrind;
 #[allow(dead_code, reason = "the other benchmarks also await it")]
 mod operation;
+#[path = "calls/stopped.rs"]
+mod stopped;
 mod threads;
 
-use std::future::ready;
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use execution_policy::core::{BoxFuture, Core, TokioCore};
 use execution_policy::{ExecutionPolicyBuilder, Retry, RetryBudget};
 use failsafe::{StateMachine, backoff as waits, failure_policy};
 use persevere::hook::breaker::Settings;
@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use tower::retry::budget::{Budget as _, TpsBudget};
 
 use crate::operation::{Flaky, Outcome, Refused, drive};
+use crate::stopped::Stopped;
 
 /// How this program asks itself, under valgrind, to make the calls of one contender.
 const REPEAT: &str = "--repeat";
@@ -285,36 +286,6 @@ fn repeat<T>(times: u64, mut call: impl FnMut() -> T) {
 
 fn builder() -> ExecutionPolicyBuilder<u32, Refused> {
     ExecutionPolicyBuilder::new()
-}
-
-/// A core of execution-policy whose clock and sleep cost nothing.
-struct Stopped {
-    now: Instant,
-    random: TokioCore,
-}
-
-impl Stopped {
-    fn new() -> Self {
-        Self { now: Instant::now(), random: TokioCore::new() }
-    }
-}
-
-impl Core for Stopped {
-    #[inline(always)]
-    fn now(&self) -> Instant {
-        self.now
-    }
-
-    #[inline(always)]
-    fn sleep(&self, delay: Duration) -> BoxFuture<'_, ()> {
-        black_box(delay);
-        Box::pin(ready(()))
-    }
-
-    #[inline(always)]
-    fn next_u64(&self) -> u64 {
-        self.random.next_u64()
-    }
 }
 
 /// Each deposit pays for two withdrawals, so that none is refused.

@@ -1,10 +1,9 @@
-use std::future::ready;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
-use execution_policy::core::{BoxFuture, Core, TokioCore};
+use execution_policy::core::{Core, TokioCore};
 use execution_policy::{ExecutionPolicy, ExecutionPolicyBuilder, Jitter, Retry};
 
+use super::stopped::Stopped;
 use super::{Entry, repeat, settings};
 use crate::operation::{Flaky, Refused, drive};
 use crate::work::Work;
@@ -26,36 +25,6 @@ pub const ENTRIES: &[Entry] = &[
         repeat(n, || asynchronous(Flaky::fails_thrice(), &policy));
     }),
 ];
-
-/// A core whose clock and sleep cost nothing, and whose random numbers are the library's own.
-struct Stopped {
-    now: Instant,
-    random: TokioCore,
-}
-
-impl Stopped {
-    fn new() -> Self {
-        Self { now: Instant::now(), random: TokioCore::new() }
-    }
-}
-
-impl Core for Stopped {
-    #[inline(always)]
-    fn now(&self) -> Instant {
-        self.now
-    }
-
-    #[inline(always)]
-    fn sleep(&self, delay: Duration) -> BoxFuture<'_, ()> {
-        black_box(delay);
-        Box::pin(ready(()))
-    }
-
-    #[inline(always)]
-    fn next_u64(&self) -> u64 {
-        self.random.next_u64()
-    }
-}
 
 /// Building one allocates; it is meant to be built once.
 fn policy<C: Core>(core: C) -> ExecutionPolicy<C, u32, Refused> {

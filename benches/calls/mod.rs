@@ -10,6 +10,7 @@ mod hand_written;
 mod persevere;
 mod relentless;
 mod retry;
+mod stopped;
 mod tokio_retry;
 mod tokio_retry2;
 mod tower;

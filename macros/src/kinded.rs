@@ -58,7 +58,7 @@ struct Said {
     groups: Vec<LitStr>,
     through: Option<Span>,
     sources: Vec<Type>,
-    library: Option<Path>,
+    root: Option<Path>,
 }
 
 impl Said {
@@ -113,7 +113,7 @@ impl Said {
                 parenthesized!(types in meta.input);
                 self.sources.extend(Punctuated::<Type, Token![,]>::parse_terminated(&types)?);
             }
-            _ => self.library = Some(meta.value()?.call(Path::parse_mod_style)?),
+            _ => self.root = Some(meta.value()?.call(Path::parse_mod_style)?),
         }
         Ok(())
     }
@@ -283,8 +283,8 @@ fn implementation(
     of_type: &Said,
     names: &[LitStr],
 ) -> TokenStream {
-    let library = of_type.library.clone().unwrap_or_else(|| parse_quote!(::persevere));
-    let kinded = quote!(#library::classify::Kinded);
+    let root = of_type.root.clone().unwrap_or_else(|| parse_quote!(::persevere));
+    let kinded = quote!(#root::classify::Kinded);
     let arms = kinds.iter().map(|kind| {
         let Kind { pattern, name, groups, through } = kind;
         let fields: Vec<_> = through.iter().map(|(member, _)| member).collect();
@@ -305,7 +305,7 @@ fn implementation(
     let (name, is_kind) = if kinds.is_empty() {
         (quote!(_), quote!(match *self {}))
     } else {
-        let wrapped = quote!(#(|| #library::classify::source_is_kind::<#sources>(self, name))*);
+        let wrapped = quote!(#(|| #root::classify::source_is_kind::<#sources>(self, name))*);
         (quote!(name), quote!(let own = match self { #(#arms)* }; own #wrapped))
     };
     let inner = || kinds.iter().flat_map(|kind| &kind.through).map(|(_, ty)| ty).chain(sources);

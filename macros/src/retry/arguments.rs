@@ -138,7 +138,7 @@ impl Arguments {
             if matches!(argument.how, How::Own) && mentions(policy.clone(), &argument.stem) {
                 argument.how = How::Clone;
             }
-            arguments.add(&argument, &settings.library);
+            arguments.add(&argument, &settings.root);
         }
         arguments
     }
@@ -148,7 +148,7 @@ impl Arguments {
         Arguments { held: nothing(), lent: nothing(), bound: nothing() }
     }
 
-    fn add(&mut self, argument: &Argument, library: &Path) {
+    fn add(&mut self, argument: &Argument, root: &Path) {
         let Argument { attributes, outer, stem, inner, ty, span, how } = argument;
         let local = |prefix: &str| format_ident!("{prefix}_{stem}", span = Span::mixed_site());
         let (held, lent) = (local("held"), local("lent"));
@@ -156,8 +156,8 @@ impl Arguments {
             let name = Ident::new(name, Span::mixed_site());
             match ty {
                 // The compiler shows the whole type.
-                Some(ty) if is_nameable(ty) => quote!(<#ty as #library::retry::Argument>::#name),
-                _ => quote!(#library::retry::Argument::#name),
+                Some(ty) if is_nameable(ty) => quote!(<#ty as #root::retry::Argument>::#name),
+                _ => quote!(#root::retry::Argument::#name),
             }
         };
         // Where the type cannot be written, the compiler shows what is given instead. It would not

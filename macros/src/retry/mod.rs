@@ -66,7 +66,7 @@ fn retry(
     arguments: &Arguments,
     body: &Block,
 ) -> Block {
-    let library = &settings.library;
+    let root = &settings.root;
     let operation = operation(settings, signature);
     let (let_policy, policy) = policy(settings, signature, &operation);
     let setters = settings.setters.iter().map(|(key, value)| quote!(.#key(#value)));
@@ -89,7 +89,7 @@ fn retry(
     };
     let retried: Block = parse_quote!({
         #let_policy
-        let mut #attempts = match #library::RetryExt::retry_with(#library::retry::Loop::<#outcome>::new(), #policy)
+        let mut #attempts = match #root::RetryExt::retry_with(#root::retry::Loop::<#outcome>::new(), #policy)
             .operation(#operation)
             #(#setters)*
             #report
@@ -151,12 +151,12 @@ fn policy(
     signature: &Signature,
     operation: &TokenStream,
 ) -> (TokenStream, TokenStream) {
-    let library = &settings.library;
+    let root = &settings.root;
     // A static is no variable: its name is hidden in a block.
     let named = |registered: TokenStream, policy: TokenStream| {
         let named = quote!({
-            #library::policy_in_use! { name: #registered, operation: #operation }
-            static POLICY: #library::policy::Named = #policy;
+            #root::policy_in_use! { name: #registered, operation: #operation }
+            static POLICY: #root::policy::Named = #policy;
             &POLICY
         });
         (TokenStream::new(), named)
@@ -164,10 +164,10 @@ fn policy(
     match &settings.policy {
         Policy::Default => named(
             quote!("default_policy"),
-            quote!(#library::policy::Named::default_policy(#operation)),
+            quote!(#root::policy::Named::default_policy(#operation)),
         ),
         Policy::Named(name) => {
-            named(quote!(#name), quote!(#library::policy::Named::new(#name, #operation)))
+            named(quote!(#name), quote!(#root::policy::Named::new(#name, #operation)))
         }
         Policy::Moved(expression) => (TokenStream::new(), expression.to_token_stream()),
         Policy::Value(expression) => {

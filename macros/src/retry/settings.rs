@@ -47,8 +47,8 @@ pub(super) struct Settings {
     pub(super) setters: Vec<(Ident, Expr)>,
     pub(super) operation: Option<LitStr>,
     pub(super) report: Option<Span>,
-    /// Where the library is.
-    pub(super) library: Path,
+    /// The path under which this crate is known to the caller.
+    pub(super) root: Path,
 }
 
 impl Settings {
@@ -83,7 +83,7 @@ impl Parse for Settings {
             setters: vec![],
             operation: None,
             report: None,
-            library: parse_quote!(::persevere),
+            root: parse_quote!(::persevere),
         };
         let mut errors = Errors::default();
         let mut seen: Vec<String> = vec![];
@@ -203,7 +203,7 @@ impl Settings {
                     }
                 }
             }
-            "crate" => self.library = input.call(Path::parse_mod_style)?,
+            "crate" => self.root = input.call(Path::parse_mod_style)?,
             _ => self.setters.push((key.clone(), input.parse()?)),
         }
         Ok(())
