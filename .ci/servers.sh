@@ -14,7 +14,7 @@ need_servers() {
         unset CONSUL_BIN
         export PERSEVERE_NO_CONSUL=1
     fi
-    if ETCD_BIN=$(debian_program bookworm etcd-server usr/bin/etcd) && "$ETCD_BIN" --version | head -n 1; then
+    if ETCD_BIN=$(debian_program bookworm etcd-server usr/bin/etcd) && "$ETCD_BIN" --version | sed -n 1p; then
         export ETCD_BIN
     else
         warn "servers: Debian no longer has etcd-server, its example only said how to get it"
