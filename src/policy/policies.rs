@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::prelude::v1::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use figment::Figment;
 
@@ -17,7 +16,7 @@ use super::slot::Slot;
 use super::updates::{Listener, Update, UpdateEvent};
 use crate::MayInterrupt;
 use crate::classify::Kinded;
-use crate::time::Clock;
+use crate::time::{Clock, SharedClock};
 
 /// Named policies: loaded from a figment, handed out by name, and followed while the program runs.
 ///
@@ -198,7 +197,7 @@ impl PoliciesBuilder {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn clock<T: Clock + Send + Sync + 'static>(mut self, clock: T) -> Self {
-        self.terms.clock = Some(Arc::new(Untimed(clock)));
+        self.terms.clock = Some(SharedClock::new(move || clock.now()));
         self
     }
 
@@ -224,16 +223,6 @@ impl PoliciesBuilder {
         let PoliciesBuilder { terms, listeners } = self;
         let (path, state) = (path.to_owned(), Mutex::new(state));
         Ok(Policies { shared: Arc::new(Shared { path, terms, listeners, state }) })
-    }
-}
-
-/// A timer that is asked for the time only.
-struct Untimed<T>(T);
-
-impl<T: Clock> Clock for Untimed<T> {
-    type Sleep = ();
-    fn now(&self) -> Duration {
-        self.0.now()
     }
 }
 

@@ -7,10 +7,10 @@ use std::prelude::v1::*;
 use figment::Figment;
 
 use super::config::{
-    AnyClock, Origin, Plan, PolicyConfig, Problem, ProblemKind, Reader, RetryConfig, join, listed,
-    part,
+    Origin, Plan, PolicyConfig, Problem, ProblemKind, Reader, RetryConfig, join, listed, part,
 };
 use super::known::Known;
+use crate::time::SharedClock;
 
 /// The name under which the default policy is found.
 pub(super) const DEFAULT_POLICY: &str = "default_policy";
@@ -20,7 +20,7 @@ pub(super) struct Section {
     path: String,
     config: RetryConfig,
     origins: BTreeMap<String, Origin>,
-    clock: Option<AnyClock>,
+    clock: Option<SharedClock>,
 }
 
 /// What holds for every section that is read, whatever it says.
@@ -28,7 +28,7 @@ pub(super) struct Section {
 pub(super) struct Terms {
     pub(super) known: Known,
     /// What budgets and breakers tell the time by.
-    pub(super) clock: Option<AnyClock>,
+    pub(super) clock: Option<SharedClock>,
 }
 
 impl Section {
@@ -36,7 +36,7 @@ impl Section {
     pub(super) fn read(
         figment: &Figment,
         path: &str,
-        clock: Option<&AnyClock>,
+        clock: Option<&SharedClock>,
         known_of: impl Fn(&str) -> Known,
     ) -> Result<Self, Vec<Problem>> {
         let value = figment.find_value(path).map_err(|error| missing(figment, path, error))?;
@@ -115,7 +115,7 @@ impl Section {
         self.config.named(name)
     }
 
-    pub(super) fn clock(&self) -> Option<&AnyClock> {
+    pub(super) fn clock(&self) -> Option<&SharedClock> {
         self.clock.as_ref()
     }
 

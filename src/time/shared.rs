@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
+use super::Clock;
+
 /// Tells the time of a [`Clock`](super::Clock) wherever it is held; see
 /// [`Clock::share`](super::Clock::share).
 ///
@@ -44,6 +46,16 @@ impl SharedClock {
             Inner::Function(function) => function(),
             Inner::Closure(closure) => closure(),
         }
+    }
+}
+
+impl Clock for SharedClock {
+    type Sleep = ();
+    fn now(&self) -> Duration {
+        SharedClock::now(self)
+    }
+    fn share(&self) -> Option<SharedClock> {
+        Some(self.clone())
     }
 }
 

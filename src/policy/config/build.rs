@@ -3,7 +3,6 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::prelude::v1::*;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
@@ -13,13 +12,10 @@ use super::{
 use crate::classify::NamedKinds;
 use crate::hook::{AttemptTimeout, Budget, CircuitBreaker};
 use crate::policy::Guarding;
-use crate::time::Clock;
+use crate::time::SharedClock;
 use crate::{
     Attempt, Backoff, DefaultTimer, DelayBounds, Finite, Limits, MayInterrupt, Own, Policy,
 };
-
-/// A clock of any kind.
-pub(crate) type AnyClock = Arc<dyn Clock<Sleep = ()> + Send + Sync>;
 
 pub(super) type Curve = Box<dyn Backoff + Send + Sync>;
 
@@ -199,7 +195,7 @@ impl Plan {
     }
 
     /// Makes budget and breaker tell the time by `clock`.
-    pub(crate) fn tell_time_by(&mut self, clock: &AnyClock) {
+    pub(crate) fn tell_time_by(&mut self, clock: &SharedClock) {
         if let Some(budget) = &mut self.guards.0 {
             *budget = budget.clone().clock(clock.clone());
         }

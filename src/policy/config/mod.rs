@@ -96,7 +96,7 @@ use figment::value::Value;
 pub use self::breaker::BreakerConfig;
 pub use self::budget::{BudgetConfig, BudgetModel};
 pub(crate) use self::build::Guards;
-pub(crate) use self::build::{AnyClock, Plan};
+pub(crate) use self::build::Plan;
 pub use self::build::{Configured, ConfiguredPolicy};
 pub use self::duration::DurationText;
 pub use self::problem::{ConfigError, Problem, ProblemKind};
