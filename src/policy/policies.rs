@@ -490,11 +490,7 @@ impl State {
             match next {
                 Some(Ok(snapshot)) => stage.push((slot, snapshot)),
                 Some(Err(found)) => {
-                    for problem in found {
-                        if !problems.contains(&problem) {
-                            problems.push(problem);
-                        }
-                    }
+                    found.into_iter().for_each(|problem| problem.tell_once(&mut problems));
                 }
                 None => {}
             }

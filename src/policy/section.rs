@@ -74,10 +74,7 @@ impl Section {
             if unread.explains(&problem, &tables) {
                 continue;
             }
-            let problem = self.locate(name, problem);
-            if !problems.contains(&problem) {
-                problems.push(problem);
-            }
+            self.locate(name, problem).tell_once(problems);
         }
     }
 

@@ -194,6 +194,13 @@ impl Problem {
         Problem::new(ProblemKind::Source, key, message.trim_end()).out_of(origin)
     }
 
+    /// Joins those that are told, unless it is among them.
+    pub(crate) fn tell_once(self, told: &mut Vec<Problem>) {
+        if !told.contains(&self) {
+            told.push(self);
+        }
+    }
+
     /// What kind of problem it is.
     #[must_use]
     pub fn kind(&self) -> ProblemKind {
