@@ -177,7 +177,7 @@ impl Engine {
     /// The interruption, where `X` [allows](crate::MayInterrupt) hooks to refuse attempts and one
     /// did. The call has ended then, and the hooks were told. With [`Own`](crate::Own) there is no
     /// such error, and `let Ok(attempt) = ..` takes it apart.
-    #[inline]
+    #[inline(always)]
     pub fn enter<O, X: Ends, B: Backoff + ?Sized, H: Hook<O>>(
         &mut self,
         backoff: &B,
@@ -217,20 +217,22 @@ impl Engine {
         outcome: &O,
         now: Option<Duration>,
     ) -> Decision {
-        self.settle(backoff, classifier, hooks, outcome, now).into()
+        let verdict = self.assess(backoff, classifier, hooks, outcome, now);
+        self.conclude(backoff, hooks, outcome, verdict, now).into()
     }
 
-    /// The same with the delay in nanoseconds. It has one caller in each surface, and hooks make it
-    /// long enough for the compiler to think otherwise.
+    /// The first half of [`decide`](Engine::decide): what the outcome means. Both halves are used
+    /// once or twice by each surface, and hooks make them long enough for the compiler to put them
+    /// aside.
     #[inline(always)]
-    pub(crate) fn settle<O: Outcome, B: Backoff + ?Sized, C: Classifier<O> + ?Sized, H: Hook<O>>(
+    pub(crate) fn assess<O: Outcome, B: Backoff + ?Sized, C: Classifier<O> + ?Sized, H: Hook<O>>(
         &mut self,
         backoff: &B,
         classifier: &C,
         hooks: &mut H,
         outcome: &O,
         now: Option<Duration>,
-    ) -> Result<u64, FinishFacts> {
+    ) -> Verdict {
         // Classify.
         self.phase = Phase::Inside;
         let attempt = self.attempt(self.number, &backoff.limits(), self.elapsed(now));
@@ -238,9 +240,22 @@ impl Engine {
             Some(verdict) => verdict,
             None => OnError.classify(outcome, &attempt).unwrap_or(Verdict::Stop),
         };
-        let operation = self.operation;
-        let outcome = Some(outcome);
+        let (outcome, operation) = (Some(outcome), self.operation);
         hooks.after_attempt(&AttemptEvent { outcome, attempt: &attempt, verdict, operation });
+        verdict
+    }
+
+    /// The second half: what follows, as a delay in nanoseconds or the end.
+    #[inline(always)]
+    pub(crate) fn conclude<O, B: Backoff + ?Sized, H: Hook<O>>(
+        &mut self,
+        backoff: &B,
+        hooks: &mut H,
+        outcome: &O,
+        verdict: Verdict,
+        now: Option<Duration>,
+    ) -> Result<u64, FinishFacts> {
+        let outcome = Some(outcome);
         let reason = match verdict {
             Verdict::Accept => Reason::Succeeded,
             _ => match self.retry(backoff, hooks, outcome, verdict, now) {
@@ -303,7 +318,7 @@ impl Engine {
     }
 
     /// The attempt failed: the delay in nanoseconds, or why there is to be no retry.
-    #[inline]
+    #[inline(always)]
     fn retry<O, B: Backoff + ?Sized, H: Hook<O>>(
         &mut self,
         backoff: &B,

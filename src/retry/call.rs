@@ -12,7 +12,7 @@ use crate::ends::Ends;
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
 use crate::time::{BlockingTimer, Clock, Timer, from_nanos, nanos};
-use crate::{Attempt, Backoff, Engine, Hook, Outcome, Reason};
+use crate::{Attempt, Backoff, Engine, Hook, Outcome, Reason, Verdict};
 
 /// What a call is made of.
 #[derive(Clone, Debug)]
@@ -147,7 +147,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     }
 
     /// Begins an attempt.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(
         &mut self,
         now: Option<Duration>,
@@ -166,9 +166,39 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         O: Outcome,
         V: Overlay<S, O>,
     {
+        let (verdict, now) = self.assess(outcome);
+        self.conclude(outcome, verdict, now)
+    }
+
+    /// The first half of that: what the outcome means, and the time.
+    #[inline(always)]
+    pub(crate) fn assess(&mut self, outcome: &O) -> (Verdict, Option<Duration>)
+    where
+        O: Outcome,
+        V: Overlay<S, O>,
+    {
         let (now, parts) = (self.now(), &mut *self.parts);
-        let classifier = Both(&parts.overlay, &parts.source);
-        self.engine.settle(parts.source.backoff(), &classifier, &mut parts.hooks, outcome, now)
+        let (classifier, hooks) = (Both(&parts.overlay, &parts.source), &mut parts.hooks);
+        (self.engine.assess(parts.source.backoff(), &classifier, hooks, outcome, now), now)
+    }
+
+    /// The second half.
+    #[inline(always)]
+    pub(crate) fn conclude(
+        &mut self,
+        outcome: &O,
+        verdict: Verdict,
+        now: Option<Duration>,
+    ) -> Result<u64, FinishFacts> {
+        let parts = &mut *self.parts;
+        let (backoff, hooks) = (parts.source.backoff(), &mut parts.hooks);
+        self.engine.conclude(backoff, hooks, outcome, verdict, now)
+    }
+
+    /// The second half for who knows that the verdict is to accept.
+    #[inline(always)]
+    pub(crate) fn accept(&mut self, outcome: &O, now: Option<Duration>) -> FinishFacts {
+        self.engine.finish(&mut self.parts.hooks, Some(outcome), Reason::Succeeded, now)
     }
 
     /// The attempt that was entered last, as things stand.
@@ -234,7 +264,23 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         V: Overlay<S, O>,
         T: BlockingTimer,
     {
-        match self.decide(&outcome) {
+        let (verdict, now) = self.assess(&outcome);
+        self.conclude_blocking(outcome, verdict, now, pass)
+    }
+
+    /// The second half of that: for a driver that goes through both apart.
+    #[inline]
+    pub(crate) fn conclude_blocking(
+        &mut self,
+        outcome: O,
+        verdict: Verdict,
+        now: Option<Duration>,
+        pass: impl FnOnce(O),
+    ) -> ControlFlow<(O, FinishFacts)>
+    where
+        T: BlockingTimer,
+    {
+        match self.conclude(&outcome, verdict, now) {
             Err(facts) => ControlFlow::Break((outcome, facts)),
             Ok(delay) => {
                 if delay > 0 {

@@ -2,14 +2,13 @@
 
 use core::fmt;
 use core::future::Future;
-use core::ops::ControlFlow::{Break, Continue};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use super::call::{Call, Live, Parts};
 use super::finish::{Finish, Plain, Report};
-use super::operation::{AtOnce, Later, Operation, Outcome as OutcomeOf};
+use super::operation::{Later, Operation, Outcome as OutcomeOf};
 use super::overlay::{Ask, Errors, ForValues, Inherit, Overlay};
 use super::source::{IntoPolicy, Source};
 use crate::classify::{self, ClassifyFn, Until};
@@ -20,9 +19,9 @@ use crate::engine::Phase;
 use crate::hook::{
     FinishEvent, FinishFacts, OnAttempt, OnFinish, OnGiveUp, OnRetry, OnSuccess, RetryEvent, Timed,
 };
-use crate::time::{BlockingTimer, Clock, Limit, Timer, from_nanos};
 #[cfg(feature = "std")]
 use crate::time::{CancelToken, Cancellable};
+use crate::time::{Clock, Limit, Timer, from_nanos};
 use crate::{Attempt, Classifier, Hook, Interrupted, Outcome, Reason, Verdict};
 
 /// What [`RetryExt::retry_with`](crate::RetryExt::retry_with) makes of an operation and a policy,
@@ -510,9 +509,16 @@ where
         self
     }
 
-    /// Takes call and output out, for a loop.
-    pub(super) fn into_session(self) -> (Call<O, S, V, H, X, T>, R) {
-        (self.session, self.output)
+    /// Takes all apart that was never polled.
+    #[inline(always)]
+    pub(super) fn into_parts(self) -> (Op, Call<O, S, V, H, X, T>, R) {
+        let Retry { state, operation, session, output } = self;
+        // Said so, nothing keeps the call out of registers to drop this.
+        match state {
+            idle @ State::Idle => core::mem::forget(idle),
+            polled => drop(polled),
+        }
+        (operation, session, output)
     }
 }
 
@@ -578,62 +584,6 @@ where
         most: usize,
     ) -> Retry<Op, O, S, V, H, X, super::finish::History<O::Error>, T> {
         self.rebuild(|_| super::finish::History::new(most), |parts| parts)
-    }
-}
-
-impl<Op, O, S, V, H, X, R, T> Retry<Op, O, S, V, H, X, R, T>
-where
-    Op: Operation,
-    S: Source,
-    H: Hook<O>,
-    X: Ends,
-    T: Clock,
-{
-    /// Runs the retry on this thread, blocking between attempts, and returns the operation's own
-    /// outcome, or what [`.report()`](Retry::report) makes of it. For operations that make an
-    /// outcome; those that make a future are awaited.
-    ///
-    /// ```
-    /// use persevere::{RetryExt, constant};
-    /// use std::time::Duration;
-    /// let backoff = constant(Duration::from_millis(1)).max_attempts(3);
-    /// let outcome = (|| "42".parse::<i32>()).retry_with(backoff).call();
-    /// assert_eq!(outcome, Ok(42));
-    /// ```
-    #[inline(always)]
-    pub fn call<Y>(self) -> Y
-    where
-        Op::Output: AtOnce<O>,
-        O: Outcome,
-        V: Overlay<S, O>,
-        R: Finish<O, X, Output = Y>,
-        T: BlockingTimer,
-    {
-        let Retry { state, mut operation, mut session, mut output } = self;
-        // It was never polled. Said so, nothing keeps the call out of registers to drop this.
-        match state {
-            idle @ State::Idle => core::mem::forget(idle),
-            polled => drop(polled),
-        }
-        let mut call = session.live();
-        let mut now = call.begin();
-        loop {
-            let attempt = match call.enter(now) {
-                Ok(attempt) => attempt,
-                Err((interruption, facts)) => return output.interrupted(interruption, facts),
-            };
-            call.set_phase(Phase::Inside);
-            let outcome = match call.end(&attempt, now) {
-                #[cfg(feature = "std")]
-                Some(end) => enclosing::within(call.timer(), end, || operation.attempt(attempt)),
-                _ => operation.attempt(attempt),
-            };
-            let outcome = outcome.outcome();
-            match call.settle_blocking(outcome, |outcome| output.pass(outcome)) {
-                Continue(()) => now = call.now(),
-                Break((outcome, facts)) => return output.returned(outcome, facts),
-            }
-        }
     }
 }
 

@@ -119,7 +119,7 @@ impl<O, S: Source, V, H: Hook<O>, X: Ends, R, T: Clock> Retry<Loop<O>, O, S, V, 
     where
         R: Finish<O, X>,
     {
-        let (call, output) = self.into_session();
+        let (_, call, output) = self.into_parts();
         match Attempts::begin_call(call, output) {
             Ok((attempts, _)) => Continue(attempts),
             Err(((interruption, facts), mut output)) => {
@@ -133,7 +133,7 @@ impl<O, S: Source, V, H: Hook<O>, R, T: Clock> Retry<Loop<O>, O, S, V, H, Own, R
     /// Begins the loop, where no [guard](crate::Policy::guard) can refuse its first attempt. The
     /// clock starts now, and hooks hear of the attempt. See [`Loop`] for an example.
     pub fn start(self) -> Attempts<O, S, H, Own, T, V, R> {
-        let (call, output) = self.into_session();
+        let (_, call, output) = self.into_parts();
         let Ok((attempts, _)) = Attempts::begin_call(call, output).map_err(|((never, _), _)| never);
         attempts
     }

@@ -21,6 +21,7 @@
 
 mod argument;
 mod attempts;
+mod blocking;
 mod call;
 mod finish;
 mod future;
