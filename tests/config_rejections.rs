@@ -344,6 +344,7 @@ fn a_kind_that_no_announced_type_knows_is_refused_with_the_nearest_that_is_known
       `policies.store.exceptions` names "conflicts", which is no error kind that is known: did you mean `Conflict`? There are `any`, `HTTPTimeoutError`, `HTTPRequestError`, `Conflict` (TOML source string, profile `default`)
       `policies.store.exceptions` names "Nonsense", which is no error kind that is known. There are `any`, `HTTPTimeoutError`, `HTTPRequestError`, `Conflict` (TOML source string, profile `default`)
     "#);
+    assert_snapshot!(load("policies.store.exceptions = ['any', 'Conflicts']"), @r#"the retry policies are not valid: `policies.store.exceptions` names "Conflicts", which is no error kind that is known: did you mean `Conflict`? There are `any`, `HTTPTimeoutError`, `HTTPRequestError`, `Conflict` (TOML source string, profile `default`)"#);
     let error = load("default_policy.exceptions = ['Bogus']\npolicies = { a = {}, b = {} }");
     assert_eq!(error.problems().len(), 1, "what is inherited is told once: {error}");
     assert_eq!(error.problems()[0].kind(), ProblemKind::UnknownKind);

@@ -37,15 +37,15 @@ impl Known {
         Known { types: self.types.iter().chain(new).copied().collect() }
     }
 
-    /// The names in a policy that no type knows.
+    /// The names in a policy that no type knows, also beside "any", which makes them idle.
     pub(super) fn problems(&self, policy: &PolicyConfig) -> Vec<Problem> {
-        let kinds = NamedKinds::new(policy.exceptions.iter().flatten());
-        let knows = |name: &str| self.types.iter().any(|kinds| (kinds.knows)(name));
-        let unknown = kinds.names().unwrap_or_default().iter().filter(|name| !knows(name));
         if self.types.is_empty() {
             return Vec::new();
         }
-        let mut names = vec!["any"];
+        let any = NamedKinds::ANY;
+        let knows = |name: &str| name == any || self.types.iter().any(|kinds| (kinds.knows)(name));
+        let unknown = policy.exceptions.iter().flatten().filter(|name| !knows(name));
+        let mut names = vec![any];
         for kinds in &self.types {
             (kinds.each)(&mut |name| {
                 if !names.contains(&name) {

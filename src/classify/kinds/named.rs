@@ -8,9 +8,6 @@ use super::Kinded;
 use crate::classify::{Classifier, Verdict};
 use crate::{Attempt, Outcome};
 
-/// The name that stands for every error, of whatever kind.
-const ANY: &str = "any";
-
 /// Retries errors of the named kinds, as [`kinds`](super::kinds) does, with names that a
 /// configuration file gives. It stops at all other errors and has no opinion on values.
 ///
@@ -41,6 +38,9 @@ pub struct NamedKinds {
 }
 
 impl NamedKinds {
+    /// The name that stands for every error, of whatever kind.
+    pub(crate) const ANY: &'static str = "any";
+
     /// Retries every error.
     ///
     /// ```
@@ -64,7 +64,7 @@ impl NamedKinds {
     #[must_use]
     pub fn new<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         let names: Box<[String]> = names.into_iter().map(Into::into).collect();
-        let any = names.iter().any(|name| name == ANY);
+        let any = names.iter().any(|name| name == Self::ANY);
         NamedKinds { names: (!any).then_some(names) }
     }
 
@@ -112,7 +112,7 @@ where
 /// The names, separated by commas, or "any".
 impl fmt::Display for NamedKinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(names) = self.names() else { return f.write_str(ANY) };
+        let Some(names) = self.names() else { return f.write_str(Self::ANY) };
         for (index, name) in names.iter().enumerate() {
             if index > 0 {
                 f.write_str(", ")?;
