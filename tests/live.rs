@@ -17,7 +17,7 @@ use futures::channel::mpsc as channel;
 use futures::executor::block_on;
 use futures::stream;
 use persevere::classify::Kinded;
-use persevere::policy::config::{Jitter, Problem};
+use persevere::policy::config::{ConfigError, Jitter, Problem};
 use persevere::policy::{Policies, PoliciesBuilder, PolicyError, PolicyHandle, UpdateEvent};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
 use persevere::{MayInterrupt, Own, Reason, RetryExt};
@@ -633,6 +633,26 @@ mod kinds {
         let derived = base.attempts(5);
         let error = policies.reload(&toml("policies.a.exceptions = ['4xx']")).unwrap_err();
         assert_eq!((error.problems().len(), derived.revision()), (1, 1));
+    }
+
+    #[test]
+    fn a_check_of_one_handle_holds_for_all_of_the_policy() {
+        type Check = fn(PolicyHandle, PolicyHandle) -> Result<(), ConfigError>;
+        let checks: [Check; 2] = [
+            |base, _| base.check_kinds::<HttpError>(),
+            |_, derived| derived.check_kinds::<HttpError>(),
+        ];
+        for check in checks {
+            let policies =
+                Policies::builder().kinds_of::<Error>().load(&toml("policies.a = {}"), "").unwrap();
+            let base = policies.get("a").unwrap();
+            let derived = base.clone().attempts(5);
+            let seen = derived.clone();
+            check(base, derived).unwrap();
+            policies.reload(&toml("policies.a.exceptions = ['5xx']")).unwrap();
+            assert!(policies.reload(&toml("policies.a.exceptions = ['4xx']")).is_err());
+            assert_eq!(seen.revision(), 2);
+        }
     }
 
     #[test]

@@ -56,8 +56,8 @@ pub(super) struct Slot {
     pub(super) current: ArcSwap<Snapshot>,
     /// Whether code has a plain handle: its calls cannot end without an outcome.
     plain: AtomicBool,
-    /// The error types that the policy was checked for.
-    checked: Mutex<Known>,
+    /// The error types that the policy was checked for, through whatever handle of it.
+    checked: Arc<Mutex<Known>>,
 }
 
 impl Slot {
@@ -77,7 +77,7 @@ impl Slot {
             overrides,
             current: ArcSwap::from_pointee(snapshot),
             plain: AtomicBool::new(false),
-            checked: Mutex::new(known.clone()),
+            checked: Arc::new(Mutex::new(known.clone())),
         })
     }
 
@@ -99,7 +99,7 @@ impl Slot {
             overrides,
             current: ArcSwap::new(snapshot),
             plain: AtomicBool::new(self.is_plain()),
-            checked: Mutex::new(self.checked()),
+            checked: self.checked.clone(),
         }
     }
 
