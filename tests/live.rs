@@ -347,6 +347,21 @@ mod disappearing {
     }
 
     #[test]
+    fn a_policy_that_is_gone_is_turned_off_with_all_others() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let derived = handle.clone().attempts(4);
+        let attempts = || [&handle, &derived].map(|handle| attempts_at(handle, &clock).len());
+        for off in ["enabled = false", "mode = 'mesh'"] {
+            policies.reload(&toml(off)).unwrap();
+            assert_eq!(attempts(), [1, 1], "{off}");
+            assert_eq!(handle.revision(), policies.revision());
+            policies.reload(&toml("")).unwrap();
+            assert_eq!(attempts(), [3, 4]);
+        }
+    }
+
+    #[test]
     fn what_is_derived_while_a_policy_is_gone_follows_when_it_comes_back() {
         let policies = Policies::load(&constant(1, 3), "").unwrap();
         let (handle, clock) = timed(&policies);
@@ -374,10 +389,10 @@ mod disappearing {
         let policies = load(settings);
         let handle = policies.get("a").unwrap();
         assert_eq!(attempts_of(&handle), 3);
-        policies.reload(&toml("policies = {}")).unwrap();
-        assert_eq!(attempts_of(&handle), 1);
-        policies.reload(&toml(settings)).unwrap();
-        assert_eq!(attempts_of(&handle), 1);
+        for gone in ["policies = {}", "enabled = false", "policies = {}", settings] {
+            policies.reload(&toml(gone)).unwrap();
+            assert_eq!(attempts_of(&handle), 1, "{gone}");
+        }
     }
 }
 

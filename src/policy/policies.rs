@@ -60,8 +60,8 @@ use crate::time::{Clock, SharedClock};
 /// in it is wrong, the last good one stays in force, and the refusal is
 /// [told](PoliciesBuilder::on_update) and [kept](Policies::last_error). A policy that disappears
 /// keeps its last good form for the handles that hold it, and the update
-/// [says so](Update::removed). Budgets and breakers keep their state over updates that do not change
-/// their settings.
+/// [says so](Update::removed); what turns all policies off, turns it off too. Budgets and breakers
+/// keep their state over updates that do not change their settings.
 ///
 /// # Two kinds of handles
 ///

@@ -42,6 +42,14 @@ impl Snapshot {
         Snapshot { revision, backoff, kinds, guards, kept, config, loaded, retries }
     }
 
+    /// The same settings with `overrides` over them, the same budget and the same breaker.
+    fn again(&self, overrides: &Overrides, retries: bool, revision: u64) -> Option<Snapshot> {
+        // Overrides give way or cut others down; they contradict nothing.
+        let mut plan = overrides.over_last(self.loaded.clone()).ok()?;
+        self.hand_over(&mut plan);
+        Some(Snapshot::new(plan, self.loaded.clone(), retries, revision))
+    }
+
     /// Makes `plan` go on with this budget and this breaker, unless their settings changed.
     fn hand_over(&self, plan: &mut Plan) {
         plan.go_on_with(&self.config, &self.kept);
@@ -85,14 +93,9 @@ impl Slot {
     /// it.
     pub(super) fn under(&self, overrides: Overrides) -> Slot {
         let current = self.current.load();
-        let snapshot = match overrides.over_last(current.loaded.clone()) {
-            Ok(mut plan) => {
-                current.hand_over(&mut plan);
-                let loaded = current.loaded.clone();
-                Arc::new(Snapshot::new(plan, loaded, current.retries, current.revision))
-            }
-            // Overrides give way or cut others down; they contradict nothing.
-            Err(_) => Guard::into_inner(current),
+        let snapshot = match current.again(&overrides, current.retries, current.revision) {
+            Some(snapshot) => Arc::new(snapshot),
+            None => Guard::into_inner(current),
         };
         Slot {
             name: self.name.clone(),
@@ -103,15 +106,17 @@ impl Slot {
         }
     }
 
-    /// The form of this policy in a new section, or what is wrong with it there. `None` if the
-    /// section has no such policy.
+    /// The form of this policy in a new section, or what is wrong with it there. `None` if it stays
+    /// as it is.
     pub(super) fn next(
         &self,
         section: &Section,
         revision: u64,
         base: Option<&Snapshot>,
     ) -> Option<Result<Snapshot, Vec<Problem>>> {
-        let config = section.policy(&self.name)?;
+        let Some(config) = section.policy(&self.name) else {
+            return self.kept(section, revision).map(Ok);
+        };
         let locate = |problems: Vec<Problem>| -> Vec<_> {
             problems.into_iter().map(|problem| section.locate(&self.name, problem)).collect()
         };
@@ -131,6 +136,15 @@ impl Slot {
             None => self.current.load().hand_over(&mut plan),
         }
         Some(Ok(Snapshot::new(plan, config, section.retries(), revision)))
+    }
+
+    /// The last form of a policy that is gone, if the section turns it off, or on again.
+    fn kept(&self, section: &Section, revision: u64) -> Option<Snapshot> {
+        let current = self.current.load();
+        if current.retries == section.retries() {
+            return None;
+        }
+        current.again(&self.overrides, section.retries(), revision)
     }
 
     fn is_plain(&self) -> bool {
