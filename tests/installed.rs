@@ -56,8 +56,12 @@ fn installed() -> &'static Installed {
     static INSTALLED: LazyLock<Installed> = LazyLock::new(|| {
         let none = Policies::installed().is_none();
         let before = [panic_of(&FAST), panic_of(&Named::default_policy("store"))];
-        let policies = Policies::load(&settings(3), "").unwrap();
+        let gone = settings(3).merge(toml("policies.gone.attempts = 4"));
+        let policies = Policies::load(&gone, "").unwrap();
         policies.install().unwrap();
+        // As `check_names_in_use` asks for it, before anybody calls.
+        policies.get("gone").unwrap();
+        policies.reload(&settings(3)).unwrap();
         Installed { before, none, policies }
     });
     &INSTALLED
@@ -84,6 +88,12 @@ fn a_name_that_panicked_works_once_it_is_installed_and_follows_updates() {
     assert_eq!(attempts_of(&FAST), 5);
     Policies::installed().unwrap().reload(&settings(3)).unwrap();
     assert_eq!(attempts_of(&FAST), 3);
+}
+
+#[test]
+fn a_name_whose_policy_is_gone_before_its_first_call_goes_by_the_last_good_form() {
+    assert!(installed().policies.get("gone").is_err());
+    assert_eq!(attempts_of(&Named::new("gone", "sweep")), 4);
 }
 
 #[test]

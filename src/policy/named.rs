@@ -67,7 +67,8 @@ impl Policies {
 /// # Panics
 /// A call panics if no policies are installed, or none of this name, or one that may end a call
 /// without an outcome: there is no policy to fall back to in silence.
-/// [`Policies::check_names_in_use`] finds all such names where the program starts.
+/// [`Policies::check_names_in_use`] finds all such names where the program starts. A policy that it
+/// has found and that an update removes is there all the same, in its last good form.
 ///
 /// ```should_panic
 /// use persevere::{RetryExt, policy::Named};
@@ -110,7 +111,7 @@ impl Named {
                  .install()?`"
             )
         };
-        match policies.get(name) {
+        match policies.get_or_kept(name) {
             Ok(handle) => handle,
             Err(error @ PolicyError::Unknown { .. }) => panic!(
                 "`{operation}` is retried by a policy that is not installed: {error}. Add it to the \

@@ -303,6 +303,16 @@ impl Policies {
         Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
     }
 
+    /// The same for code that names its policy and cannot do without: if the policy is gone, its last
+    /// good form, where code had a plain handle of it before.
+    pub(super) fn get_or_kept(&self, name: &str) -> Result<PolicyHandle, PolicyError> {
+        self.get(name).or_else(|error| {
+            let kept = self.state().slots.get(name).filter(|slot| slot.is_plain()).cloned();
+            let slot = kept.ok_or(error)?;
+            Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
+        })
+    }
+
     /// A plain handle of the default policy.
     ///
     /// # Errors

@@ -147,7 +147,7 @@ impl Slot {
         current.again(&self.overrides, section.retries(), revision)
     }
 
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.plain.load(Ordering::Relaxed)
     }
 
