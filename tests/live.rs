@@ -897,6 +897,29 @@ mod telling {
         assert_eq!(attempts_of(&handle), 5);
     }
 
+    /// What panics again when it is caught and dropped.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("bomb"));
+        }
+    }
+
+    #[test]
+    fn a_listener_whose_panic_panics_leaves_the_telling_to_go_on() {
+        let events = Events::default();
+        let later = events.clone();
+        let policies = Policies::builder()
+            .on_update(|_| std::panic::resume_unwind(Box::new(Bomb)))
+            .on_update(move |event| later.push(event))
+            .load(&constant(1, 3), "")
+            .unwrap();
+        policies.reload(&constant(1, 4)).unwrap();
+        policies.reload(&constant(1, 5)).unwrap();
+        assert_eq!(events.take().len(), 2);
+    }
+
     /// Policies that their own listener knows.
     type Itself = Arc<OnceLock<Policies>>;
 

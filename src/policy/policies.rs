@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::prelude::v1::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -398,7 +399,11 @@ impl Policies {
 
 /// What a listener does, panicking included, is not the business of who brought the update.
 fn apart(listener: impl FnOnce()) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(listener));
+    let thrown = catch_unwind(AssertUnwindSafe(listener));
+    // What is thrown may panic too, when it is dropped.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(thrown))) {
+        std::mem::forget(again);
+    }
 }
 
 impl Shared {
