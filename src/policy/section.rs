@@ -1,7 +1,7 @@
 //! A section of named policies, as it lies in a figment: read, checked, and with the origin of each
 //! of its values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::prelude::v1::*;
 
 use figment::Figment;
@@ -166,19 +166,19 @@ impl Section {
 
 /// The keys that could not be read. What is only wrong because their values are not there is not
 /// told beside them.
-struct Unread(Vec<String>);
+struct Unread(BTreeSet<String>);
 
 impl Unread {
     fn of(problems: &[Problem], given: &BTreeMap<String, Origin>) -> Self {
-        let mut keys = Vec::new();
+        let mut keys = BTreeSet::new();
         for problem in problems {
             let key = problem.key();
-            keys.push(spelling(key).to_owned());
+            keys.insert(spelling(key).to_owned());
             if let Some(meant) = problem.nearest() {
                 let table = key.rsplit_once('.').map_or("", |(table, _)| table);
                 let meant = join(table, meant);
                 if !given.contains_key(&meant) {
-                    keys.push(spelling(&meant).to_owned());
+                    keys.insert(spelling(&meant).to_owned());
                 }
             }
         }
@@ -187,9 +187,8 @@ impl Unread {
 
     /// Whether a problem of a policy, whose keys are in these tables, comes of one of them.
     fn explains(&self, problem: &Problem, tables: &[String]) -> bool {
-        let unread = |key: &str| {
-            tables.iter().any(|table| self.0.iter().any(|path| *path == join(table, spelling(key))))
-        };
+        let unread =
+            |key: &str| tables.iter().any(|table| self.0.contains(&join(table, spelling(key))));
         unread(problem.key()) || problem.contradicted().is_some_and(unread)
     }
 }
