@@ -234,6 +234,20 @@ fn a_variable_of_the_environment_goes_over_the_settings_file() {
 }
 
 #[test]
+fn a_variable_of_the_environment_reads_as_small_letters_and_a_list_of_words() {
+    figment::Jail::expect_with(|jail| {
+        jail.set_env("APP_RETRY__POLICIES__FASTRETRY__EXCEPTIONS", "[Timeout, \"503\"]");
+        let figment = toml("retry.policies.fastRetry.exceptions = ['any']")
+            .merge(Env::prefixed("APP_").split("__"));
+        let section: RetryConfig = figment.extract_inner("retry").unwrap();
+        let exceptions = |name| section.named(name).unwrap().exceptions.unwrap();
+        assert_eq!(exceptions("fastRetry"), ["any"]);
+        assert_eq!(exceptions("fastretry"), ["Timeout", "503"]);
+        Ok(())
+    });
+}
+
+#[test]
 fn variables_of_the_environment_turn_everything_off() {
     for (variable, value) in [
         ("APP_RESILIENCE__RETRY__ENABLED", "false"),

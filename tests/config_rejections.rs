@@ -118,6 +118,8 @@ fn the_parts_of_a_section_are_tables() {
     section!("default_policy = 3", @"`default_policy` is 3, expected a table of settings of a policy");
     section!("policies = []", @"`policies` is [], expected a table of policies by name");
     section!("policies.fast_retry = 'fast'", @r#"`policies.fast_retry` is "fast", expected a table of settings of a policy"#);
+    let empty = Json::string(r#"{"policies": {"fast_retry": null}}"#).into_figment();
+    assert_snapshot!(load(&empty, ""), @"the retry policies are not valid: `policies.fast_retry` is empty, expected a table of settings of a policy (JSON source string, profile `default`)");
     section!("enabled = 1", @"`enabled` is 1, expected true or false");
     section!("mode = true", @r#"`mode` is true, expected "application" or "mesh""#);
     assert_snapshot!(load(&toml("retry = 5"), "retry"), @"the retry policies are not valid: `retry` is 5, expected a table of settings of retries (TOML source string, profile `default`)");
@@ -547,11 +549,13 @@ fn a_variable_of_the_environment_is_named_by_its_provider() {
     figment::Jail::expect_with(|jail| {
         jail.set_env("APP_RETRY__POLICIES__FAST_RETRY__ATTEMPTS", "0");
         jail.set_env("APP_RETRY__DEFAULT_POLICY__WAIT_MIN", "soon");
+        jail.set_env("APP_RETRY__DEFAULT_POLICY__EXCEPTIONS", "[Timeout, 503]");
         let figment = Figment::from(Toml::string("[default.retry.policies.fast_retry]").nested())
             .merge(Env::prefixed("APP_").split("__"));
         let error = load(&figment, "retry");
         assert_snapshot!(error, @r#"
-        the retry policies are not valid, for 2 reasons:
+        the retry policies are not valid, for 3 reasons:
+          `retry.default_policy.exceptions` is ["Timeout", 503], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"] (`APP_` environment variable(s), profile `default`)
           `retry.default_policy.wait_min` is "soon", expected a duration in text, such as "250ms" or "1m 30s" (`APP_` environment variable(s), profile `default`)
           `retry.policies.fast_retry.attempts` is 0, expected a whole number of at least 1 (`APP_` environment variable(s), profile `default`)
         "#);

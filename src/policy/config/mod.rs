@@ -69,10 +69,12 @@
 //! whole or not at all, and policies that inherit one have one each.
 //!
 //! The layers of a figment are merged key by key before all this: a profile or a variable of the
-//! environment that overrides a setting has to spell it as the file does. An empty value, such as
-//! JSON's `null`, is as if the key were not there. A key that stands twice in one file is the format's
-//! business: TOML refuses it, JSON takes the last. A profile that no source mentions is none to
-//! figment, so that `[default]` holds.
+//! environment that overrides a setting has to spell it as the file does. Figment reads the names of
+//! variables in small letters, so none reaches a policy with a capital in its name; in their values a
+//! list is `[Timeout, "503"]`, where a bare `503` were a number. An empty value, such as JSON's `null`,
+//! is as if the key were not there; only a policy has to be a table, and `{}` is one that inherits
+//! everything. A key that stands twice in one file is the format's business: TOML refuses it, JSON
+//! takes the last. A profile that no source mentions is none to figment, so that `[default]` holds.
 //!
 //! **Do** let operators limit the whole call with `max_elapsed` where somebody waits for it. **Don't**
 //! set `attempt_timeout` or `breaker` for a policy that code takes a plain handle of: such a call
