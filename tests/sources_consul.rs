@@ -393,6 +393,16 @@ fn a_server_that_is_not_consul_is_named_so() {
     assert_eq!(n(&next(&mut updates)), Ok(1));
 }
 
+#[test]
+fn a_redirect_is_not_followed_since_the_token_would_go_along() {
+    let (server, mut updates) = well();
+    let away = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 9\r\n\r\nover here";
+    server.misbehave([Misbehave::Say(away)]);
+    let said = problem(&next(&mut updates));
+    assert!(said.starts_with("status 302 (over here) in Consul key"), "{said}");
+    assert_eq!(n(&next(&mut updates)), Ok(1));
+}
+
 /// When the first requests of a source were made that is answered at once.
 fn hurried(
     answer: impl Fn(u64) -> Result<HttpResponse, io::Error> + Send + Sync + 'static,

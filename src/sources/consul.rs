@@ -93,7 +93,8 @@ impl<F> fmt::Debug for Consul<F> {
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 impl<F: Format> Consul<F> {
-    /// The key, such as `app/settings`, at the agent of this machine. Nothing is asked yet.
+    /// The key, such as `app/settings`, at the agent of this machine. No key of Consul begins with a
+    /// slash. Nothing is asked yet.
     #[must_use]
     pub fn new(key: impl Into<String>) -> Self {
         // An agent is a neighbour; what the environment says about the way out is not for it.

@@ -8,7 +8,7 @@ use std::vec::Vec;
 /// answer is there.
 ///
 /// Implemented for [`ureq::Agent`](https://docs.rs/ureq/3), which you can configure to taste, TLS
-/// included, and for closures.
+/// included, and for closures. The agent's redirects are not followed, whatever it says of them.
 ///
 /// ```
 /// use figment::{Figment, providers::Json};
@@ -30,6 +30,7 @@ use std::vec::Vec;
 ///
 /// **Do** give up after [`HttpRequest::timeout`]: a server that vanished says nothing.
 /// **Don't** turn statuses into errors: the source reads them.
+/// **Don't** follow redirects to other servers: the token would go along.
 pub trait HttpGet: Send + Sync {
     /// Sends the request and gives the answer, whatever its status.
     ///
@@ -67,6 +68,8 @@ impl HttpGet for ureq::Agent {
         let mut answer = call
             .config()
             .http_status_as_error(false)
+            // The token would go along to wherever a redirect leads.
+            .max_redirects(0)
             .timeout_global(Some(request.timeout()))
             .build()
             .call()?;
