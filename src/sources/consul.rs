@@ -208,13 +208,14 @@ impl<F: Format> Consul<F> {
     /// - the value is not UTF-8, or not what its format demands;
     /// - the token does not allow to read the key;
     /// - the server does not answer, answers with an error, or is no Consul server. A lost
-    ///   connection is not yet news: the first reconnect has to fail too, 250 ms later or less.
+    ///   connection is not yet news: the first reconnect has to fail too, 250 ms later or less. It is
+    ///   given ten seconds.
     ///
     /// Whatever it is, the server is asked on and on, with [`backoff`](Self::backoff) in between, and
     /// never more than ten times a second.
     ///
     /// A thread asks until the stream is dropped. It then ends with the query that is under way,
-    /// within [`wait`](Self::wait) and a sixteenth of it.
+    /// within [`wait`](Self::wait), a sixteenth of it, and ten seconds if the server has vanished.
     pub fn updates(&self) -> Updates
     where
         F: 'static,

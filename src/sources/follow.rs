@@ -88,8 +88,8 @@ impl Problem {
 pub(super) struct Follower<'a, F> {
     consul: Consul<F>,
     feed: &'a Feed,
-    /// What the server knew when it answered last; 0: unknown, it shall answer at once.
-    index: u64,
+    /// What the server knew when it answered last. `None`: unknown, it shall answer at once.
+    index: Option<u64>,
     /// What was published last of the value, in or out of trouble.
     last: Option<Option<Vec<u8>>>,
     /// The trouble that was published since.
@@ -106,7 +106,7 @@ impl<'a, F: Format> Follower<'a, F> {
         Self {
             consul,
             feed,
-            index: 0,
+            index: None,
             last: None,
             trouble: None,
             missed: false,
@@ -138,7 +138,7 @@ impl<'a, F: Format> Follower<'a, F> {
             }
         }
         (self.asked, self.spacing) = (Some(Instant::now()), SPACING);
-        match self.consul.endpoint.ask(Some(self.index)) {
+        match self.consul.endpoint.ask(self.index) {
             Ok(answer) => {
                 if !self.hear(answer) {
                     self.spacing = IDLE_SPACING;
@@ -147,7 +147,7 @@ impl<'a, F: Format> Follower<'a, F> {
             }
             Err(problem) => {
                 // Who comes back may be another, with an index of its own.
-                self.index = 0;
+                self.index = None;
                 let unwell = problem.kind == Kind::Unwell;
                 let news = self.trouble != Some(problem.kind) && (self.missed || !unwell);
                 self.missed = unwell;
@@ -164,7 +164,8 @@ impl<'a, F: Format> Follower<'a, F> {
     fn hear(&mut self, Answer { index, value }: Answer) -> bool {
         // An index that went backwards belongs to another history: after a restart or a restored
         // backup, the server would wait for a number that is far away.
-        self.index = if index < self.index { 0 } else { index.max(1) };
+        let backwards = self.index.is_some_and(|before| index < before);
+        self.index = (!backwards).then_some(index.max(1));
         self.missed = false;
         let well_again = self.trouble.take().is_some();
         // A wake-up promises nothing: the index is the one of more than this key.
