@@ -393,6 +393,24 @@ fn a_server_that_is_not_consul_is_named_so() {
 }
 
 #[test]
+fn a_refusal_is_told_once_and_another_one_is_told_too() {
+    let (server, mut updates) = well();
+    let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 7\r\n\r\n\x1b[2Jbad";
+    let forbidden = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
+    server.misbehave([
+        Misbehave::Say(bad),
+        Misbehave::Say(bad),
+        Misbehave::Say(forbidden),
+        Misbehave::Say(forbidden),
+    ]);
+    let first = problem(&next(&mut updates));
+    assert!(first.starts_with("status 400 ( [2Jbad) in Consul key"), "{first:?}");
+    let second = problem(&next(&mut updates));
+    assert!(second.starts_with("the token does not allow to read it: status 403 (no)"), "{second}");
+    assert_eq!(n(&next(&mut updates)), Ok(1));
+}
+
+#[test]
 fn a_redirect_is_not_followed_since_the_token_would_go_along() {
     let (server, mut updates) = well();
     let away = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 9\r\n\r\nover here";

@@ -109,6 +109,15 @@ fn half_a_document_is_a_problem_and_the_whole_one_follows() {
 }
 
 #[test]
+fn a_long_line_that_is_wrong_is_not_quoted_to_its_end() {
+    let mut watched = Watched::new();
+    fs::write(&watched.path, format!("n = {}", "x".repeat(100_000))).expect("written");
+    let problem = watched.problem();
+    assert!(problem.contains("n = xxxx") && problem.contains("settings.toml"), "{problem}");
+    assert!(problem.chars().count() < 2_000, "{}", problem.len());
+}
+
+#[test]
 fn a_file_that_is_being_written_is_left_alone_for_a_while() {
     let watched = Watched::new();
     let mut updates = source(&watched.path).settle(Duration::from_secs(2)).updates();

@@ -2,6 +2,8 @@
 
 use std::format;
 use std::marker::PhantomData;
+use std::string::String;
+use std::vec::Vec;
 
 use figment::error::Kind;
 use figment::providers::Format;
@@ -36,11 +38,18 @@ impl<F: Format> Document<F> {
         let mut data = F::string(text);
         data.profile.clone_from(&self.profile);
         data.data().map_err(|mut error| {
-            // toml ends its messages with a line of their own, and the source's name follows.
+            // toml quotes the line that is wrong, and ends with a line of its own, which the source's
+            // name follows.
             if let Kind::Message(message) = &mut error.kind {
-                message.truncate(message.trim_end().len());
+                let lines: Vec<_> = message.trim_end().lines().map(quoted).collect();
+                *message = lines.join("\n");
             }
             error
         })
     }
+}
+
+/// A line that somebody else wrote, fit for a log: not endless, and nothing that moves a cursor.
+pub(super) fn quoted(line: &str) -> String {
+    line.chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

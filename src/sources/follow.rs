@@ -11,6 +11,7 @@ use std::vec::Vec;
 use figment::providers::Format;
 
 use super::consul::Consul;
+use super::document::quoted;
 use super::updates::Feed;
 use crate::{Attempt, RetryExt};
 
@@ -39,8 +40,8 @@ pub(super) struct Problem {
 enum Kind {
     /// No answer, or one that speaks of the server's own trouble. It may be gone in a moment.
     Unwell,
-    /// An answer about the request.
-    Refused,
+    /// An answer about the request, with this status.
+    Refused(u16),
     /// An answer that Consul does not give.
     Alien,
 }
@@ -63,16 +64,15 @@ impl Problem {
 
     pub(super) fn status(status: u16, body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).unwrap_or_default();
-        let line: String =
-            text.lines().next().unwrap_or_default().trim().chars().take(200).collect();
+        let line = quoted(text.lines().next().unwrap_or_default().trim());
         let said = if line.is_empty() { line } else { format!(" ({line})") };
         match status {
             401 | 403 => Self {
-                kind: Kind::Refused,
+                kind: Kind::Refused(status),
                 message: format!("the token does not allow to read it: status {status}{said}"),
             },
             429 | 500.. => Self { kind: Kind::Unwell, message: format!("status {status}{said}") },
-            _ => Self { kind: Kind::Refused, message: format!("status {status}{said}") },
+            _ => Self { kind: Kind::Refused(status), message: format!("status {status}{said}") },
         }
     }
 
