@@ -240,6 +240,35 @@ fn what_is_no_file_is_a_problem() {
 }
 
 #[test]
+fn a_file_that_is_too_long_for_settings_is_not_read() {
+    let mut watched = Watched::new();
+    let lengthen = |length: usize| {
+        let other = watched.path.with_extension("new");
+        fs::write(&other, format!("n = 2{}", "\n".repeat(length - 5))).expect("written");
+        fs::rename(other, &watched.path).expect("renamed");
+    };
+    lengthen((10 << 20) + 1);
+    let problem = n(&next(&mut watched.updates)).expect_err("a problem");
+    assert!(problem.starts_with("the file is longer than 10 MiB in "), "{problem}");
+    lengthen(10 << 20);
+    assert_eq!(n(&next(&mut watched.updates)), Ok(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_a_problem_and_not_waited_for() {
+    let mut watched = Watched::new();
+    let pipe = watched.folder().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    fs::rename(&pipe, &watched.path).expect("moved");
+    let problem = watched.problem();
+    assert!(problem.starts_with("not a regular file"), "{problem}");
+    replace(&watched.path, 2);
+    assert_eq!(n(&next(&mut watched.updates)), Ok(2));
+}
+
+#[test]
 fn the_poll_finds_what_nobody_tells_of_and_then_the_watch_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("srv/app/settings.toml");

@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::string::String;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use super::updates::Feed;
 ///
 /// `F` is the file's format, one of [figment's](figment::providers) or your own. As a [`Provider`] it
 /// gives what the file holds at that moment, as [`Format::file_exact`] does; a missing file is an
-/// error. [`updates`](Self::updates) follows the file.
+/// error, and so is one of more than 10 MiB. [`updates`](Self::updates) follows the file.
 ///
 /// | setting | default | range |
 /// |---|---|---|
@@ -77,6 +79,8 @@ const EMPTY_SETTLES: u32 = 20;
 /// And a file that never rests is read after so many.
 const RESTLESS_SETTLES: u32 = 20;
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
+/// No settings are longer; what is may not fit into memory.
+const LONGEST: u64 = 10 << 20;
 
 impl<F: Format> WatchedFile<F> {
     /// The file at `path`; a relative one is looked for in the working directory of this moment.
@@ -209,11 +213,16 @@ type Content = Result<Vec<u8>, String>;
 
 fn read(path: &Path) -> Content {
     // A pipe would block for ever, and a device never end.
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err("not a regular file".into()),
-        Ok(_) => fs::read(path).map_err(describe),
-        Err(error) => Err(describe(error)),
+    if !fs::metadata(path).map_err(describe)?.is_file() {
+        return Err("not a regular file".into());
     }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(describe)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(describe)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err("the file is longer than 10 MiB".into());
+    }
+    Ok(bytes)
 }
 
 fn describe(error: io::Error) -> String {

@@ -49,6 +49,7 @@
 //! | Consul: between attempts while it is not well | 250 ms, doubling up to 30 s, equal jitter, for ever |
 //! | Consul: between queries, however fast the answers | 100 ms; 1 s after one that brought nothing |
 //! | Consul: reading at start gives up after | 10 s |
+//! | either: the longest document | 10 MiB; a client of your own has its own limit |
 //! | either: the profile that the settings belong to | `default` |
 //!
 //! # Do and don't
