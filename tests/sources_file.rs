@@ -291,6 +291,29 @@ fn the_poll_finds_what_nobody_tells_of_and_then_the_watch_does() {
 }
 
 #[test]
+fn what_the_poll_finds_half_written_is_left_alone_for_a_while() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let srv = folder.path().join("srv");
+    let path = srv.join("app/settings.toml");
+    fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+    write(&path, 1);
+    let file = source(&path).poll_every(Duration::from_millis(100)).settle(Duration::from_secs(2));
+    let mut updates = file.updates();
+    assert_eq!(n(&next(&mut updates)), Ok(1));
+
+    // Nobody watches the folder of a folder of the file.
+    let new = folder.path().join("new/app");
+    fs::create_dir_all(&new).expect("made");
+    let mut half = File::create(new.join("settings.toml")).expect("made");
+    half.write_all(b"n = 2\nm = [").expect("written");
+    fs::rename(&srv, folder.path().join("away")).expect("moved");
+    fs::rename(folder.path().join("new"), &srv).expect("moved");
+    thread::sleep(Duration::from_millis(800));
+    half.write_all(b"]\n").expect("written");
+    assert_eq!(n(&next(&mut updates)), Ok(2), "never half of it");
+}
+
+#[test]
 fn at_start_it_gives_the_content_or_says_why_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("settings.json");

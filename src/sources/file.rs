@@ -151,17 +151,19 @@ impl<F: Format> WatchedFile<F> {
             let alarms = feed.alarms();
             let content = self.rested(feed, seen.as_ref());
             if seen.as_ref() != Some(&content) {
+                if !heard {
+                    // It should have been, and it may be half written.
+                    watch.distrust();
+                    watch.aim(&self.path, feed);
+                    self.settled(feed);
+                    heard = true;
+                    continue;
+                }
                 match &content {
                     Ok(bytes) => feed.publish(self.document.read(bytes)),
                     Err(message) => feed.problem(message),
                 }
                 seen = Some(content);
-                if !heard {
-                    // It should have been.
-                    watch.distrust();
-                    feed.wait(None, self.settle);
-                    continue;
-                }
             }
             feed.wait(Some(alarms), self.poll);
             heard = feed.alarms() != alarms;
