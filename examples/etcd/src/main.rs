@@ -93,11 +93,13 @@ async fn run(server: &mut Server) -> Result<(), Box<dyn Error>> {
     told(&mut news).await?;
     expect(pay(&payment).await == 2, "two attempts")?;
 
-    println!("5. The server dies, and comes back with other settings");
+    println!("5. The server dies and comes back, and settings are taken again");
     server.kill().await?;
     expect(told(&mut news).await?.contains("refused"), "the loss is told")?;
     expect(pay(&payment).await == 2, "the last good ones")?;
     server.start().await?;
+    // Waited for, since a put of this moment would be told with it or after it, as it happens.
+    expect(told(&mut news).await?.contains("good again"), "the return is told")?;
     client.put(KEY, settings("4"), None).await?;
     told(&mut news).await?;
     expect(pay(&payment).await == 4, "four attempts")?;
