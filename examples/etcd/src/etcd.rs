@@ -17,7 +17,7 @@ use tokio::time::timeout;
 /// who follows keeps what was good and says so. After a lost connection the value of that moment
 /// comes again.
 pub fn updates(endpoint: String, key: &str) -> impl Stream<Item = Figment> + Send + use<> {
-    let follower = Follower { endpoint, key: key.to_owned(), watch: None };
+    let follower = Follower { endpoint, key: key.to_owned(), watch: None, lost: false };
     stream::unfold(follower, async |mut follower| {
         let document = follower.next().await;
         Some((Figment::from(document), follower))
@@ -29,45 +29,45 @@ struct Follower {
     key: String,
     /// `None`: there is no connection.
     watch: Option<WatchStream>,
+    /// That there is none has been told.
+    lost: bool,
 }
 
 impl Follower {
     async fn next(&mut self) -> Document {
         let value = match &mut self.watch {
             Some(watch) => changed(watch).await.inspect_err(|_| self.watch = None),
-            None => {
-                let (value, watch) = self.connected().await;
+            None => self.connected().await.map(|(value, watch)| {
                 self.watch = Some(watch);
-                Ok(value)
-            }
+                value
+            }),
         };
+        self.lost = self.watch.is_none();
         let value = value.and_then(|value| value.ok_or("the key does not exist".into()));
         let place = format!("etcd key `{}` at {}", self.key, self.endpoint);
         Document { place, value }
     }
 
-    /// Connects, however long it takes. That it was lost has been told.
-    async fn connected(&self) -> (Option<Vec<u8>>, WatchStream) {
+    /// Connects. The first failure is told; after it, this takes as long as the server is away.
+    async fn connected(&self) -> Result<(Option<Vec<u8>>, WatchStream), String> {
         let backoff = exponential(Duration::from_millis(100)).max_delay(Duration::from_secs(10));
-        // The client waits for a server that is not there, without a word and without an end.
         let attempt = || async {
+            // The client waits for a server that is not there, without a word and without an end.
             let connected = timeout(Duration::from_secs(2), connect(&self.endpoint, &self.key));
-            connected.await.ok()?.ok()
+            let connected = connected.await.map_err(|_| "no answer within two seconds")?;
+            connected.map_err(|error| error.to_string())
         };
-        loop {
-            let retry = attempt.retry_with(backoff.equal_jitter().forever()).timer(TokioTimer);
-            // For ever means that it does not come back with nothing.
-            if let Some(connected) = retry.await {
-                return connected;
-            }
-        }
+        attempt
+            .retry_with(backoff.equal_jitter().forever())
+            .when(|_| self.lost)
+            .timer(TokioTimer)
+            .await
     }
 }
 
 /// The value of this moment, and a watch on what comes after it.
 async fn connect(endpoint: &str, key: &str) -> Result<(Option<Vec<u8>>, WatchStream), Error> {
     let options = ConnectOptions::new()
-        .with_connect_timeout(Duration::from_secs(5))
         // A server that vanished says nothing.
         .with_keep_alive(Duration::from_secs(20), Duration::from_secs(10))
         .with_keep_alive_while_idle(true);
