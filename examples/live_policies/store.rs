@@ -62,7 +62,9 @@ impl Store {
     /// What an operator does.
     pub(crate) fn write(&self, settings: &str) -> Result<(), Box<dyn Error>> {
         match self {
-            Store::Consul(agent) => agent.put(KEY, settings)?,
+            Store::Consul(agent) => agent
+                .put(KEY, settings)
+                .map_err(|error| format!("Consul does not take the settings: {error}"))?,
             Store::File(folder) => {
                 // By renaming, so that nobody reads half of it.
                 let new = folder.path().join("new");
@@ -111,8 +113,9 @@ impl Agent {
     }
 
     fn put(&self, key: &str, value: &str) -> Result<(), ureq::Error> {
-        let direct = ureq::Agent::config_builder().proxy(None).build().new_agent();
-        direct.put(format!("{}/v1/kv/{key}", self.url())).send(value)?;
+        let patience = Some(Duration::from_secs(5));
+        let direct = ureq::Agent::config_builder().proxy(None).timeout_global(patience).build();
+        direct.new_agent().put(format!("{}/v1/kv/{key}", self.url())).send(value)?;
         Ok(())
     }
 
@@ -126,7 +129,8 @@ impl Agent {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .map_err(|error| format!("{} cannot be run: {error}", self.program.display()))?;
         self.child = Some(child);
         // It takes a value once it leads its cluster of one.
         (|| self.put("ready", "yes"))
