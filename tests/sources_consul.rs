@@ -379,6 +379,16 @@ fn half_an_answer_is_no_answer() {
 }
 
 #[test]
+fn an_answer_that_is_too_long_for_settings_is_no_answer() {
+    let (server, mut updates) = well();
+    server.set_index("app/settings", &" ".repeat((10 << 20) + 1), 200);
+    let problem = problem(&next(&mut updates));
+    assert!(problem.starts_with("no answer: the response body is larger"), "{problem}");
+    server.set_index("app/settings", &json(2), 300);
+    assert_eq!(n(&next(&mut updates)), Ok(2));
+}
+
+#[test]
 fn a_server_that_is_not_consul_is_named_so() {
     let (server, mut updates) = well();
     server

@@ -130,7 +130,7 @@ impl<F: Format> Consul<F> {
     }
 
     /// The ACL token, sent as a header. It must allow to read the key. It is in no message and in no
-    /// `Debug` output.
+    /// `Debug` output; but who lets `ureq_proto` log at level trace has all bytes in the log.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.endpoint.token = Some(token.into());
