@@ -201,8 +201,8 @@ impl<F: Format> Consul<F> {
     /// What the key holds: now, and whenever it holds something else.
     ///
     /// The current value is the first item, so that no change between a read at start and this
-    /// moment is lost. The following are items that hold an error, each once until the value can
-    /// be read again, and the value is then an item even if it is the same as before:
+    /// moment is lost. The following are items that hold an error, when they begin and not while
+    /// they last. After them the value is an item even if it is the same as before:
     ///
     /// - the key does not exist;
     /// - the value is not UTF-8, or not what its format demands;

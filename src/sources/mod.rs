@@ -31,8 +31,9 @@
 //! - The current content, at once: nothing is lost between a read at start and the first update.
 //! - Each content that differs from the one before. What changes and changes back before anybody
 //!   looks is no news.
-//! - Each problem, once: a figment from which nothing can be extracted but an error that names the
-//!   source. The last good settings stay in force, since whoever follows refuses such a figment.
+//! - Each problem, once while it lasts: a figment from which nothing can be extracted but an error
+//!   that names the source. The last good settings stay in force, since whoever follows refuses
+//!   such a figment.
 //! - After a problem the current content, even if it is the one that was good before.
 //!
 //! It ends only if the thread behind it cannot start, or if a format or a client of your own panics,
