@@ -153,7 +153,9 @@ impl<X, H, T> PolicyHandle<X, H, T> {
         self.overridden(|overrides| overrides.attempts = Some(attempts))
     }
 
-    /// This first delay, before jitter. A `wait_max` that is shorter is lifted to it.
+    /// This first delay, before jitter. A loaded `wait_max` that is shorter is lifted to it; one in
+    /// code has the last word. Nothing changes where there is no first delay, as for `immediate` and
+    /// a list of delays.
     #[must_use]
     pub fn wait_min(self, delay: Duration) -> Self {
         self.overridden(|overrides| overrides.wait_min = Some(delay))
