@@ -18,9 +18,12 @@ use futures::executor::block_on;
 use futures::stream;
 use persevere::classify::Kinded;
 use persevere::policy::config::{ConfigError, Jitter, Problem};
-use persevere::policy::{Policies, PoliciesBuilder, PolicyError, PolicyHandle, UpdateEvent};
+use persevere::policy::{
+    IntoPolicy, Policies, PoliciesBuilder, PolicyError, PolicyHandle, PolicyParts, Source,
+    UpdateEvent,
+};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
-use persevere::{MayInterrupt, Own, Reason, RetryExt};
+use persevere::{Decision, Engine, MayInterrupt, Own, Reason, RetryExt};
 
 use crate::support::{ms, secs};
 
@@ -835,6 +838,38 @@ mod guards {
         assert!(is_open(&handle));
         clock.advance(secs(1));
         assert!(!is_open(&handle), "the probe of the breaker whose time has come");
+    }
+
+    #[test]
+    fn a_call_that_nobody_brings_to_its_end_gives_back_what_it_took() {
+        let policies = Policies::load(&policy(BUDGET), "").unwrap();
+        let handle = policies.get("a").unwrap();
+        let PolicyParts { source, mut hooks, .. } = (&handle).into_parts();
+        let mut engine = Engine::new();
+        engine.begin(None);
+        let Ok(_) =
+            engine.enter::<Result<(), Error>, Own, _, _>(source.backoff(), &mut hooks, None);
+        let decision =
+            engine.decide(source.backoff(), source.classifier(), &mut hooks, &busy(), None);
+        assert_eq!(decision, Decision::Wait(secs(0)));
+        assert_eq!(attempts_of(&handle), 2, "it holds what one retry costs");
+        assert_eq!(attempts_of(&handle), 1);
+        drop(hooks);
+        assert_eq!(attempts_of(&handle), 2, "that is there again");
+
+        let (_policies, handle, clock) = broken();
+        clock.advance(secs(30));
+        let PolicyParts { source, mut hooks, .. } = (&handle).into_parts();
+        let mut probe = Engine::new();
+        probe.begin(None);
+        let entered = probe.enter::<Result<(), Error>, MayInterrupt, _, _>(
+            source.backoff(),
+            &mut hooks,
+            None,
+        );
+        assert!(entered.is_ok() && is_open(&handle), "it holds the only probe");
+        drop(hooks);
+        assert!(!is_open(&handle));
     }
 
     #[test]

@@ -121,6 +121,21 @@ impl CircuitBreaker {
     }
 }
 
+#[cfg(feature = "config")]
+impl BreakerRef<'_> {
+    /// The same in the middle of a call, which holds what [`let_go`](BreakerRef::let_go) gave.
+    pub(crate) fn holding(self, ticket: Option<Ticket>) -> Self {
+        let mut held = self;
+        held.ticket = ticket;
+        held
+    }
+
+    /// Leaves it to the caller to hold the ticket.
+    pub(crate) fn let_go(&mut self) -> Option<Ticket> {
+        self.ticket.take()
+    }
+}
+
 macro_rules! attempts {
     ([$($lifetime:lifetime)?] $type:ty) => {
         impl<$($lifetime,)? O> Hook<O> for $type {

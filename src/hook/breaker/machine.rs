@@ -67,7 +67,7 @@ impl Word {
 
 /// Leave to run, in one generation of the circuit. What is made of it in a later one is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     pub(super) generation: u32,
     probe: bool,
 }

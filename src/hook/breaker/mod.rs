@@ -77,7 +77,8 @@ use alloc::vec::Vec;
 use core::sync::atomic;
 use core::time::Duration;
 
-use self::machine::{Kind, Ticket};
+use self::machine::Kind;
+pub(crate) use self::machine::Ticket;
 use self::shared::{Parts, Shared};
 use super::InvalidSetting;
 use super::now::Now;

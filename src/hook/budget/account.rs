@@ -53,6 +53,21 @@ impl Budget {
     }
 }
 
+#[cfg(feature = "config")]
+impl BudgetRef<'_> {
+    /// The same in the middle of a call, which holds what [`let_go`](BudgetRef::let_go) gave.
+    pub(crate) fn holding(self, taken: Option<Taken>) -> Self {
+        let mut held = self;
+        held.taken = taken;
+        held
+    }
+
+    /// Leaves it to the caller to hold what was taken.
+    pub(crate) fn let_go(&mut self) -> Option<Taken> {
+        self.taken.take()
+    }
+}
+
 /// What [`Budget::try_acquire`] took. Dropping it gives it back.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped goes back"]

@@ -51,7 +51,8 @@ pub use self::model::Ratio;
 pub use self::model::{CostPerRetry, Model, Threshold};
 #[cfg(feature = "std")]
 pub use self::per_key::PerKey;
-use self::shared::{Shared, Taken, Tokens, above_half};
+pub(crate) use self::shared::Taken;
+use self::shared::{Shared, Tokens, above_half};
 use super::InvalidSetting;
 
 /// A retry budget, shared by its clones. It is a [`Hook`](super::Hook) for calls of any outcome, lock-free, and

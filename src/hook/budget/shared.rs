@@ -13,7 +13,7 @@ use crate::{Reason, Verdict};
 
 /// A call's last withdrawal.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     pub(super) amount: u32,
     /// Where it is to be given back, if it is.
     #[cfg(target_has_atomic = "64")]
