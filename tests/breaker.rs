@@ -16,7 +16,7 @@ use std::time::Duration;
 use proptest::prelude::{Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 
 use persevere::hook::breaker::{
-    Counts, Observed, Permit, Settings, State, Trip, Window, observe, refuse_if,
+    Change, Counts, Observed, Permit, Settings, State, Trip, Window, observe, refuse_if,
 };
 use persevere::hook::{CircuitBreaker, Hook, HookExt, RetryEvent};
 use persevere::time::{Clock as _, VirtualClock};
@@ -398,12 +398,36 @@ fn forced_open_is_open_for_its_duration() {
 }
 
 #[test]
+fn isolated_is_not_ended_by_forcing_it_open() {
+    let (breaker, clock) = breaker(Settings::consecutive(1));
+    breaker.isolate();
+    breaker.force_open();
+    clock.advance(10 * SECOND);
+    refuses(&breaker);
+    assert_eq!((breaker.state(), breaker.retry_after()), (State::Isolated, None));
+}
+
+#[test]
+fn openings_before_it_was_closed_do_not_count() {
+    let (breaker, clock) = breaker(Settings::consecutive(1));
+    fail(&breaker);
+    clock.advance(10 * SECOND);
+    fail(&breaker);
+    assert_eq!(breaker.openings(), 2);
+    clock.advance(10 * SECOND);
+    succeed(&breaker);
+    assert_eq!(breaker.openings(), 0);
+    breaker.isolate();
+    assert_eq!(breaker.openings(), 0);
+}
+
+#[test]
 fn every_change_is_told_to_every_listener_in_order() {
     let clock = VirtualClock::new();
     let log = Arc::new(Mutex::new(vec![]));
     let say = |name: &'static str| {
         let log = log.clone();
-        move |change: &persevere::hook::breaker::Change| {
+        move |change: &Change| {
             log.lock().unwrap().push(format!("{name} {}: {change}", change.generation()));
         }
     };
@@ -434,20 +458,63 @@ fn every_change_is_told_to_every_listener_in_order() {
     assert_eq!(of_a, of_b);
 }
 
+/// A breaker of default settings, and what its last listener is told.
+fn told(change_itself: impl Fn(&Change) + Send + Sync + 'static) -> (CircuitBreaker, Log) {
+    let log = Log::default();
+    let lines = log.clone();
+    let breaker = CircuitBreaker::default()
+        .on_change(change_itself)
+        .on_change(move |change| lines.lock().unwrap().push(change.to_string()));
+    (breaker, log)
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+#[test]
+fn what_changes_no_state_is_told_to_nobody() {
+    let (breaker, log) = told(|_| ());
+    breaker.reset();
+    breaker.isolate();
+    breaker.isolate();
+    breaker.force_open();
+    breaker.reset();
+    // A new opening is a change: its time begins anew.
+    breaker.force_open();
+    breaker.force_open();
+    assert_eq!(
+        *log.lock().unwrap(),
+        [
+            "closed to isolated",
+            "isolated to closed",
+            "closed to open for 30s",
+            "open to open for 30s",
+        ]
+    );
+}
+
+#[test]
+fn a_listener_that_panics_keeps_the_change_from_those_after_it_and_not_the_circuit() {
+    let (breaker, log) = told(|change| assert!(change.to() != State::Open, "in a listener"));
+    assert!(catch_unwind(AssertUnwindSafe(|| breaker.force_open())).is_err());
+    assert_eq!((breaker.state(), breaker.openings()), (State::Open, 1));
+    breaker.reset();
+    assert_eq!(*log.lock().unwrap(), ["open to closed"]);
+}
+
 #[test]
 fn a_listener_may_use_the_breaker() {
     let slot = Arc::new(Mutex::new(None::<CircuitBreaker>));
     let of_listener = slot.clone();
-    let breaker = CircuitBreaker::new(Settings::consecutive(1)).on_change(move |change| {
+    let (breaker, log) = told(move |change| {
         if change.to() == State::Open {
             of_listener.lock().unwrap().clone().unwrap().isolate();
         }
     });
     *slot.lock().unwrap() = Some(breaker.clone());
-    let opener = breaker.clone();
     // `isolate` tells the listener too, which has let the lock go by then.
-    thread::spawn(move || fail(&opener)).join().unwrap();
+    breaker.force_open();
     assert_eq!(breaker.state(), State::Isolated);
+    assert_eq!(*log.lock().unwrap(), ["open to isolated", "closed to open for 30s"]);
     *slot.lock().unwrap() = None;
 }
 

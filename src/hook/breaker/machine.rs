@@ -136,9 +136,12 @@ impl Machine {
         self.load().generation()
     }
 
-    /// How often it opened since it was closed last; 0 when it is closed.
+    /// How often it opened since it was closed last; 0 when it is closed, or isolated.
     pub(super) fn openings(&self) -> u32 {
-        if self.kind() == Kind::Closed { 0 } else { self.openings.load(Relaxed) }
+        match self.settled().kind() {
+            Kind::Closed | Kind::Isolated => 0,
+            _ => self.openings.load(Relaxed),
+        }
     }
 
     /// Until when it is open, or nothing if it is not. Who sees it open sees the time of that, or of a
@@ -318,26 +321,32 @@ impl Machine {
         Ok(Transition { from: word.kind(), to: Kind::Open, generation, open_for })
     }
 
-    /// Opens the circuit from outside, as a failure would.
+    /// Opens the circuit from outside, as a failure would; an isolated one stays so.
     pub(super) fn force_open(
         &self,
         now: impl Fn() -> u64,
         open_for: impl Fn(u32, u64) -> u64,
-    ) -> Transition {
+    ) -> Option<Transition> {
         loop {
-            if let Ok(transition) = self.open(self.settled(), now(), &open_for) {
-                return transition;
+            let word = self.settled();
+            if word.kind() == Kind::Isolated {
+                return None;
+            }
+            if let Ok(transition) = self.open(word, now(), &open_for) {
+                return Some(transition);
             }
         }
     }
 
-    /// Puts it into another state from outside: closed or isolated.
-    pub(super) fn put(&self, to: Kind) -> Transition {
+    /// Puts it into a state from outside: closed or isolated. A new generation begins also where it
+    /// is in that state already, but that is no transition.
+    pub(super) fn put(&self, to: Kind) -> Option<Transition> {
         loop {
             let word = self.settled();
-            let generation = word.next();
+            let (from, generation) = (word.kind(), word.next());
             if self.exchange(word, Word::new(to, generation, 0)).is_ok() {
-                return Transition { from: word.kind(), to, generation, open_for: None };
+                let transition = Transition { from, to, generation, open_for: None };
+                return (from != to).then_some(transition);
             }
         }
     }

@@ -248,9 +248,11 @@ impl CircuitBreaker {
         self.rebuild(|parts| parts.clock = Arc::new(Now::new(clock)))
     }
 
-    /// A closed circuit like this one that also tells `listener` of every change of its state. It is
-    /// called after the change, by whoever made it, and holds nobody else up. It shares no state
-    /// with this one.
+    /// A closed circuit like this one that also tells `listener` of every change of its state, once.
+    /// It is called after the change, by whoever made it, and holds nobody else up. It may use the
+    /// breaker: what it changes itself is told at once, so listeners after it hear of that first. One
+    /// that panics takes the call with it, and those after it are not told; the circuit has changed
+    /// all the same. It shares no state with this one.
     ///
     /// ```
     /// use persevere::hook::CircuitBreaker;
@@ -308,18 +310,19 @@ impl CircuitBreaker {
         self.shared.left().map(from_nanos)
     }
 
-    /// How often it opened since it was closed last: 0 while it is closed.
+    /// How often it opened since it was closed last: 0 while it is closed or isolated.
     #[must_use]
     pub fn openings(&self) -> u32 {
         self.shared.machine.openings()
     }
 
-    /// Opens it now, as too many failures would: for its open duration, after which probes decide.
+    /// Opens it now, as too many failures would: for its open duration, after which probes decide. One
+    /// that is open already begins that anew, and one that is isolated stays so.
     pub fn force_open(&self) {
         let shared = &*self.shared;
         let transition =
             shared.machine.force_open(|| shared.parts.clock.nanos(), |n, d| shared.duration(n, d));
-        shared.tell(Some(transition));
+        shared.tell(transition);
     }
 
     /// Opens it until [`reset`](CircuitBreaker::reset), whatever the time.
@@ -333,12 +336,12 @@ impl CircuitBreaker {
     /// assert!(breaker.state() == State::Closed && breaker.try_acquire().is_ok());
     /// ```
     pub fn isolate(&self) {
-        self.shared.tell(Some(self.shared.machine.put(Kind::Isolated)));
+        self.shared.tell(self.shared.machine.put(Kind::Isolated));
     }
 
     /// Closes it, and forgets what it has seen.
     pub fn reset(&self) {
-        self.shared.tell(Some(self.shared.machine.put(Kind::Closed)));
+        self.shared.tell(self.shared.machine.put(Kind::Closed));
     }
 
     /// Whether both are the same circuit: one is a clone of the other.

@@ -78,8 +78,8 @@ impl Change {
         self.transition.open_for.map(from_nanos)
     }
 
-    /// The number of this change: 1 for the first. Changes in quick succession may be told out of
-    /// order by two threads; this is their order.
+    /// The number of this change: larger than those of the changes before it. Changes in quick
+    /// succession may be told out of order by two threads; this is their order.
     #[must_use]
     pub fn generation(&self) -> u32 {
         self.transition.generation
