@@ -704,6 +704,20 @@ fn a_failure_rate_over_time_survives_an_idle_century_and_any_part_of_it() {
 }
 
 #[test]
+fn what_was_seen_before_a_circuit_closed_does_not_come_back() {
+    let settings = Settings::failure_rate(0.5, 3).over_time(3600 * SECOND);
+    let (breaker, clock) = breaker(settings);
+    (0..2).for_each(|_| fail(&breaker));
+    // Into another part of the window, so that those two stay where they are.
+    clock.advance(300 * SECOND);
+    for _ in 0..4_000 {
+        breaker.reset();
+        fail(&breaker);
+        assert_eq!(breaker.state(), State::Closed);
+    }
+}
+
+#[test]
 fn many_outcomes_in_one_slot_of_time_keep_their_rate() {
     let settings = Settings::failure_rate(0.5, 1).over_time(SECOND);
     let (breaker, _) = breaker(settings);

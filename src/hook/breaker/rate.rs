@@ -106,8 +106,11 @@ const fn unpack(totals: u64) -> (u32, [u16; 2]) {
 /// The time is cut in so many parts; what was seen in a part is forgotten at once.
 const SLOTS: u64 = 16;
 
-/// The outcomes of the last time. A slot is one word: the generation in 6 bits, the epoch without
-/// the four that are the index in 26, and outcomes and failures in 16 each.
+/// The outcomes of the last time. A slot is one word: the generation in 12 bits, the epoch without
+/// the four that are the index in 20, and outcomes and failures in 16 each.
+///
+/// So it takes 4096 changes of state within the window to bring back what was seen before them, or
+/// silence for exactly 12 days, or more where slots are longer.
 #[derive(Debug)]
 pub(super) struct Slots {
     slots: [AtomicU64; SLOTS as usize],
@@ -115,8 +118,10 @@ pub(super) struct Slots {
     length: u64,
 }
 
+const EPOCH: u32 = 20;
+
 const fn tag(generation: u32, epoch: u64) -> u32 {
-    generation << 26 | ((epoch / SLOTS) as u32 & ((1 << 26) - 1))
+    generation << EPOCH | ((epoch / SLOTS) as u32 & ((1 << EPOCH) - 1))
 }
 
 impl Slots {
@@ -138,7 +143,7 @@ impl Slots {
             let (of, [calls, failures]) = unpack(word);
             let [calls, failures] = match of {
                 _ if of == tag => [calls, failures],
-                _ if of >> 26 == tag >> 26 && is_ahead(of, tag, 26, 2) => return None,
+                _ if of >> EPOCH == tag >> EPOCH && is_ahead(of, tag, EPOCH, 2) => return None,
                 _ => [0, 0],
             };
             // Where there is no room for more, half of it is the same rate.
