@@ -18,7 +18,8 @@ use persevere::hook::budget::{CostPerRetry, Model, PerKey, Ratio, Threshold};
 use persevere::hook::{Budget, Hook, RetryEvent};
 use persevere::time::VirtualClock;
 use persevere::{
-    Attempt, Decision, Engine, Own, Policy, Reason, RetryExt, Verdict, Veto, constant, immediate,
+    Attempt, Decision, Engine, Interrupted, Own, Policy, Reason, RetryExt, Verdict, Veto, constant,
+    immediate,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -60,6 +61,43 @@ fn the_standard_mode_of_the_aws_sdks_holds() {
     assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
     assert_eq!(call(&budget, FOREVER), (Reason::Budget, 1));
     assert_eq!(budget.tokens(), 1.0);
+}
+
+#[test]
+fn a_retry_after_a_timeout_costs_more_and_a_success_gives_that_back() {
+    for budget in [Budget::new(CostPerRetry::AWS_STANDARD), Budget::new(CostPerRetry::new(10))] {
+        let (full, clock) = (budget.tokens(), VirtualClock::new());
+        let policy = Policy::new(immediate().max_attempts(3)).timer(clock.clone());
+        let policy = policy.hook(budget.clone()).attempt_timeout(SECOND);
+        let third = async |attempt: Attempt| {
+            if attempt.is_first() {
+                pending::<()>().await;
+            }
+            assert_eq!(budget.tokens(), full - 10.0);
+            Ok::<_, Interrupted>(())
+        };
+        assert_eq!(clock.block_on(policy.run(third)), Ok(()));
+        assert_eq!(budget.tokens(), full);
+    }
+}
+
+#[test]
+fn what_comes_back_fits() {
+    // Of seven, a permit holds five, and three are there again when they come back.
+    let budget = Budget::new(CostPerRetry::new(7));
+    assert_eq!(call(&budget, FOREVER), (Reason::Budget, 2));
+    (0..4).for_each(|_| assert_eq!(call(&budget, 0).1, 1));
+    let permit = budget.try_acquire().unwrap();
+    (0..2).for_each(|_| assert_eq!(call(&budget, 0).1, 1));
+    assert_eq!(budget.tokens(), 3.0);
+    drop(permit);
+    assert_eq!(budget.tokens(), 7.0);
+    // From none to two by 0.7 at a time, which does not come out even.
+    let budget = Budget::new(Threshold::new(2, 0.7));
+    let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
+    (0..2).for_each(|_| assert!(one.call(|_| None::<()>).is_none()));
+    (0..4).for_each(|_| assert!(one.call(|_| Some(())).is_some()));
+    assert_eq!(budget.tokens(), 2.0);
 }
 
 #[test]
@@ -112,11 +150,12 @@ fn tokens_of_a_threshold_stay_between_none_and_all() {
 
 #[test]
 fn what_is_beyond_three_decimals_of_a_token_ratio_is_ignored_and_no_decimal_is_lost() {
-    for (ratio, tokens) in [(0.57, 0.57), (0.29, 0.29), (0.1239, 0.123), (0.001, 0.001)] {
-        let budget = Budget::new(Threshold::new(1, ratio));
+    // The proposal's "eg. 0.5466 is treated as 0.546"; and 1000 times 1.001 is a little less than 1001.
+    for (ratio, tokens) in [(0.57, 0.57), (1.001, 1.001), (0.5466, 0.546), (0.001, 0.001)] {
+        let budget = Budget::new(Threshold::new(2, ratio));
         let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
-        let _ = one.call(|_| None::<()>);
-        let _ = one.call(|_| Some(()));
+        (0..2).for_each(|_| assert!(one.call(|_| None::<()>).is_none()));
+        assert!(one.call(|_| Some(())).is_some());
         assert_eq!(budget.tokens(), tokens);
     }
 }

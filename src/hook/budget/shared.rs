@@ -177,21 +177,3 @@ impl Shared {
 pub(super) fn above_half(bucket: &Bucket) -> bool {
     bucket.tokens() > bucket.capacity() / 2
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hook::Budget;
-
-    /// Nothing in this crate interrupts an attempt, so no test from outside comes here.
-    #[test]
-    fn a_retry_after_a_timeout_costs_more_and_a_success_gives_that_back() {
-        let budget = Budget::new(CostPerRetry::AWS_STANDARD);
-        let mut taken = budget.shared.pay(true);
-        assert_eq!(budget.tokens(), 490.0);
-        budget.shared.before_attempt(&mut taken, false);
-        budget.shared.finish(&mut taken, Reason::Succeeded, false);
-        assert_eq!(budget.tokens(), 500.0);
-        assert_eq!(budget.shared.pay(false).map(|taken| taken.amount), Some(5));
-    }
-}

@@ -53,9 +53,12 @@ fn a_bucket_never_overflows_and_no_drop_goes_below_none() {
             other.put(2);
         });
         bucket.put(1);
+        assert!(bucket.tokens() <= 3);
         bucket.drain(2);
         thread.join().unwrap();
         assert!((1..=3).contains(&bucket.tokens()));
+        bucket.put(3);
+        assert_eq!(bucket.tokens(), 3);
     });
 }
 
@@ -135,5 +138,34 @@ fn a_refund_of_what_is_forgotten_makes_nothing() {
         assert!(thread.join().unwrap());
         assert_eq!(window.balance(LENGTH), 0);
         assert!(window.withdraw(1, LENGTH).is_none());
+    });
+}
+
+#[test]
+fn nobody_is_refused_while_what_covers_it_moves_into_a_later_epoch() {
+    explore(3, || {
+        let window = Arc::new(Window::new(LENGTH, 0, 0));
+        window.deposit(5, 0);
+        let other = window.clone();
+        let thread = thread::spawn(move || {
+            other.deposit(5, LENGTH - 1);
+            // This takes the place of the first.
+            other.deposit(1, LENGTH);
+        });
+        assert!(window.withdraw(5, LENGTH - 1).is_some());
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_slot_holds_what_it_has_room_for() {
+    explore(0, || {
+        let (most, window) = (1 << 34, Window::new(LENGTH, i64::MAX / 2, 0));
+        assert!(window.withdraw(most, 0).is_some());
+        assert!(window.withdraw(1, 0).is_none());
+        (0..4).for_each(|_| window.deposit(most / 2 + 1, 0));
+        assert_eq!(window.balance(0), i64::MAX / 2 + most - 1);
+        window.refund(1, 0);
+        assert_eq!(window.balance(0), i64::MAX / 2 + most - 1);
     });
 }
