@@ -460,6 +460,27 @@ fn each_key_has_a_budget_and_those_that_nobody_would_miss_are_dropped() {
 }
 
 #[test]
+fn keys_that_fail_and_never_come_back_are_dropped_and_those_in_use_stay_spent() {
+    let (clock, hour) = (VirtualClock::new(), 3_600 * SECOND);
+    for model in [Model::from(CostPerRetry::new(5)), Threshold::new(2, 0.1).into()] {
+        let budgets = PerKey::<u32>::new(model).clock(clock.clone());
+        let held = budgets.get(&0);
+        let _ = call(&held, FOREVER);
+        for round in 1..=5 {
+            for key in (1..=10).chain(round * 1_000..round * 1_000 + 500) {
+                let _ = call(&budgets.get(&key), FOREVER);
+            }
+            assert!((0..=10).all(|key| budgets.get(&key).available() == 0), "{round}");
+            assert!(budgets.len() <= 11 + 2 * 500, "{}", budgets.len());
+            clock.advance(hour);
+        }
+        // One that comes back later than that starts anew.
+        assert!(budgets.get(&1_000).available() > 0);
+        assert!(budgets.get(&0).is_shared_with(&held));
+    }
+}
+
+#[test]
 fn many_threads_that_ask_for_a_key_get_the_same_budget() {
     let budgets = PerKey::<String>::new(CostPerRetry::new(100));
     thread::scope(|scope| {

@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::Hash;
+use core::mem;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[cfg(target_has_atomic = "64")]
@@ -17,9 +19,10 @@ use crate::hook::InvalidSetting;
 /// Budgets of one model by key, made when they are first asked for: one for each host, tenant or
 /// shard that can fail on its own.
 ///
-/// Ask once and keep the [`Budget`] where that is easy; asking takes a lock that readers share. A
-/// budget that is full and that nobody holds is as good as none, so such are dropped when the number
-/// of keys has doubled: keys may come from outside. Needs `std`.
+/// Ask once and keep the [`Budget`] where that is easy; asking takes a lock that readers share. Keys
+/// may come from outside, since a budget that nobody holds and nobody would miss is dropped: when it is
+/// full, as soon as the number of keys has doubled, and whatever it has when nobody asked for it for
+/// an hour or two. Its key then starts anew. Needs `std`.
 ///
 /// ```
 /// use persevere::{Policy, RetryExt, hook::budget::{CostPerRetry, PerKey}, immediate};
@@ -41,14 +44,43 @@ pub struct PerKey<K> {
 }
 
 struct Budgets<K> {
-    by_key: HashMap<K, Budget>,
+    by_key: HashMap<K, Kept>,
     /// At how many keys those are dropped that nobody would miss.
     sweep_at: usize,
+    /// When the hour began, in nanoseconds.
+    hour: u64,
 }
+
+struct Kept {
+    budget: Budget,
+    /// Whether anybody asked for it in this hour.
+    asked: AtomicBool,
+}
+
+const HOUR: u64 = 3_600_000_000_000;
 
 impl<K> Default for Budgets<K> {
     fn default() -> Self {
-        Budgets { by_key: HashMap::new(), sweep_at: 64 }
+        Budgets { by_key: HashMap::new(), sweep_at: 64, hour: 0 }
+    }
+}
+
+impl<K> Budgets<K> {
+    /// Drops what nobody would miss, if it is time to look for it.
+    fn sweep(&mut self, now: u64) {
+        let is_over = now.saturating_sub(self.hour) >= HOUR;
+        if !is_over && self.by_key.len() < self.sweep_at {
+            return;
+        }
+        self.by_key.retain(|_, Kept { budget, asked }| {
+            let is_asked_for = !is_over || mem::take(asked.get_mut());
+            let is_held = Arc::strong_count(&budget.shared) > 1;
+            is_held || is_asked_for && !budget.shared.is_fresh()
+        });
+        self.sweep_at = (2 * self.by_key.len()).max(64);
+        if is_over {
+            self.hour = now;
+        }
     }
 }
 
@@ -89,7 +121,8 @@ impl<K: Eq + Hash> PerKey<K> {
         })
     }
 
-    /// Tells the time with `clock`, for [`Ratio`](super::Ratio). Forgets the budgets made so far.
+    /// Tells the time with `clock`, for [`Ratio`](super::Ratio) and for how long a budget is kept.
+    /// Forgets the budgets made so far.
     #[cfg(target_has_atomic = "64")]
     #[must_use]
     pub fn clock<T: Clock + Send + Sync + 'static>(self, clock: T) -> Self {
@@ -110,17 +143,17 @@ impl<K: Eq + Hash> PerKey<K> {
         K: Borrow<Q>,
         Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
     {
-        if let Some(budget) = self.read().by_key.get(key) {
-            return budget.clone();
+        if let Some(kept) = self.read().by_key.get(key) {
+            // Written once an hour: a word that nobody writes stays in every core's cache.
+            if !kept.asked.load(Relaxed) {
+                kept.asked.store(true, Relaxed);
+            }
+            return kept.budget.clone();
         }
         let mut budgets = self.write();
-        if budgets.by_key.len() >= budgets.sweep_at {
-            budgets.by_key.retain(|_, budget| {
-                Arc::strong_count(&budget.shared) > 1 || !budget.shared.is_fresh()
-            });
-            budgets.sweep_at = (2 * budgets.by_key.len()).max(64);
-        }
-        budgets.by_key.entry(key.to_owned()).or_insert_with(|| self.make()).clone()
+        budgets.sweep(self.now());
+        let make = || Kept { budget: self.make(), asked: AtomicBool::new(true) };
+        budgets.by_key.entry(key.to_owned()).or_insert_with(make).budget.clone()
     }
 
     /// For how many keys there is a budget just now.
@@ -133,6 +166,14 @@ impl<K: Eq + Hash> PerKey<K> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.read().by_key.is_empty()
+    }
+
+    /// The time in nanoseconds. Where it cannot be told, no hour is ever over.
+    fn now(&self) -> u64 {
+        #[cfg(target_has_atomic = "64")]
+        return self.clock.nanos();
+        #[cfg(not(target_has_atomic = "64"))]
+        0
     }
 
     fn make(&self) -> Budget {
