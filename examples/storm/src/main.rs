@@ -80,16 +80,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let args = Args::read(lexopt::Parser::from_env())?;
+    let args = Args::read(lexopt::Parser::from_env())
+        .map_err(|error| format!("{error}\n`--help` lists what there is"))?;
     if args.help {
         print!("{}", args::HELP);
         return Ok(());
     }
-    let settings = match &args.settings {
-        Some(path) => Toml::string(&fs::read_to_string(path)?),
+    let settings = Figment::from(match &args.settings {
+        Some(path) => Toml::file_exact(path),
         None => Toml::string(SETTINGS),
-    };
-    let settings = Figment::from(settings);
+    });
+    // Before what takes its time.
+    fs::create_dir_all(&args.out).map_err(|error| format!("{}: {error}", args.out.display()))?;
 
     let compared = Scenario::read(&settings)?.compare.len() as u64;
     let whole = u64::from(args.minutes) * 60;

@@ -26,6 +26,9 @@ pub(crate) struct Scenario {
 /// A tick is a millisecond: short beside everything that clients can tell apart.
 pub(crate) const TICKS_PER_SECOND: u64 = 1000;
 
+/// The longest of all times, in ticks: each takes its place in memory, and is gone through.
+pub(crate) const LONGEST: u64 = 3600 * TICKS_PER_SECOND;
+
 /// The scenario for a fleet of a certain size, in ticks and requests per second.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
@@ -55,9 +58,21 @@ impl Scenario {
         if !(0.01..=1000.0).contains(&scenario.capacity) {
             return Err("`capacity` is from 0.01 to 1000".into());
         }
-        let least = [scenario.latency, scenario.think, scenario.timeout, scenario.outage_for];
-        if least.iter().any(|time| ticks(*time) == 0) || scenario.clients_per_process == 0 {
-            return Err("times are at least 1 ms, and a process has a client".into());
+        let times = [
+            ("think", scenario.think, 1),
+            ("timeout", scenario.timeout, 1),
+            ("latency", scenario.latency, 1),
+            ("queue", scenario.queue, 0),
+            ("outage_at", scenario.outage_at, 0),
+            ("outage_for", scenario.outage_for, 1),
+        ];
+        for (name, time, least) in times {
+            if !(least..=LONGEST).contains(&ticks(time)) {
+                return Err(format!("`{name}` is from {least} ms to 1 h").into());
+            }
+        }
+        if scenario.clients_per_process == 0 {
+            return Err("`clients_per_process` is at least 1".into());
         }
         if scenario.compare.is_empty() {
             return Err("`compare` names at least one policy".into());

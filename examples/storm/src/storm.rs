@@ -1,6 +1,7 @@
 //! From settings to records: one storm for each policy.
 
 use std::error::Error;
+use std::time::Duration;
 
 use figment::Figment;
 use persevere::policy::Policies;
@@ -8,7 +9,7 @@ use persevere::policy::Policies;
 use crate::clock::SimulatedClock;
 use crate::fleet::{Failure, Fleet, Handle};
 use crate::record::Record;
-use crate::scenario::{Scenario, Script, TICKS_PER_SECOND};
+use crate::scenario::{LONGEST, Scenario, Script, TICKS_PER_SECOND};
 
 /// What came of one policy.
 pub(crate) struct Outcome {
@@ -43,6 +44,9 @@ impl Storm {
         for policy in &script.scenario.compare {
             let clock = SimulatedClock::default();
             let handles = processes(settings, policy, &script, &clock)?;
+            if !handles.iter().all(ends_soon) {
+                return Err(format!("a call of `{policy}` may wait for more than an hour").into());
+            }
             let fleet = Fleet::new(&script, seed, &handles, clock);
             let record = fleet.run(|second| progress(policy, second));
             let described = handles.first().map(ToString::to_string).unwrap_or_default();
@@ -52,6 +56,11 @@ impl Storm {
         }
         Ok(Storm { script, seed, outcomes })
     }
+}
+
+/// Whether the simulation ends soon after the last call has begun.
+fn ends_soon(handle: &Handle) -> bool {
+    handle.worst_case().is_some_and(|longest| longest <= Duration::from_millis(LONGEST))
 }
 
 /// Every process loads the settings for itself, so that it has a budget and a breaker of its own.

@@ -134,18 +134,32 @@ fn the_picture_names_every_policy_and_says_what_its_axes_are() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused() {
-    for (line, changed) in [
-        ("timeout = \"1s\"", "timeout = \"0s\""),
-        ("sessions_cut = 0.5", "sessions_cut = 1.5"),
-        ("sessions_cut = 0.5", "session_cut = 0.5"),
-        ("attempts = 6", "attempts = 0"),
-        ("\"Rejected\"", "\"Refused\""),
-        ("\"breaker\"]", "\"braker\"]"),
+    for (line, changed, said) in [
+        ("timeout = \"1s\"", "timeout = \"0s\"", "`timeout` is from 1 ms to 1 h"),
+        ("queue = \"2s\"", "queue = \"9999years\"", "`queue` is from 0 ms to 1 h"),
+        (
+            "sessions_cut = 0.5",
+            "sessions_cut = 1.5",
+            "`sessions_cut` and `recovered` are from 0 to 1",
+        ),
+        ("sessions_cut = 0.5", "session_cut = 0.5", "unknown field: found `session_cut`"),
+        ("attempts = 6", "attempts = 0", "`retry.default_policy.attempts` is 0"),
+        (
+            "wait_min = \"1s\"\nwait_max = \"60s\"",
+            "wait_min = \"1h\"\nwait_max = \"1h\"",
+            "may wait for more than an hour",
+        ),
+        ("\"Rejected\"", "\"Refused\"", "\"Refused\", which is no error kind"),
+        ("\"breaker\"]", "\"braker\"]", "did you mean `breaker`?"),
     ] {
-        let settings = crate::SETTINGS.replace(line, changed);
+        let settings = crate::SETTINGS.replacen(line, changed, 1);
         assert_ne!(settings, crate::SETTINGS);
         let settings = Figment::from(Toml::string(&settings));
-        assert!(Storm::run(&settings, 10, MINUTES, 1, |_, _| ()).is_err(), "{changed}");
+        let error = match Storm::run(&settings, 10, MINUTES, 1, |_, _| ()) {
+            Ok(_) => panic!("{changed}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains(said), "{error}");
     }
 }
 
