@@ -143,6 +143,20 @@ fn an_open_duration_that_ends_repeats_its_last() {
 }
 
 #[test]
+fn an_open_duration_may_grow_from_the_one_before() {
+    let clock = VirtualClock::new();
+    let twice = |attempt: &Attempt| attempt.previous_delay().map_or(Some(SECOND), |d| Some(2 * d));
+    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+        .open_for(persevere::from_fn(twice))
+        .clock(clock.clone());
+    for seconds in [1, 2, 4] {
+        fail(&breaker);
+        assert_eq!(breaker.retry_after(), Some(seconds * SECOND));
+        clock.advance(seconds * SECOND);
+    }
+}
+
+#[test]
 fn an_endless_open_duration_is_never_over() {
     let clock = VirtualClock::new();
     let breaker = CircuitBreaker::new(Settings::consecutive(1))
@@ -259,6 +273,38 @@ fn a_cancelled_probe_goes_back() {
 }
 
 #[test]
+fn an_attempt_takes_one_probe() {
+    let (breaker, clock) = breaker(Settings::consecutive(1).probes(2).successes(9));
+    fail(&breaker);
+    clock.advance(10 * SECOND);
+    let policy = Policy::new(immediate().max_attempts(1));
+    let other = |_| {
+        drop(breaker.try_acquire().expect("the other probe"));
+        Ok::<_, Trouble>(())
+    };
+    for _ in 0..2 {
+        assert_eq!(policy.guard(breaker.clone()).call(other), Ok(()));
+        assert_eq!(policy.guard(breaker.operations()).call(other), Ok(()));
+        assert_eq!(policy.hook(breaker.clone()).call(other), Ok(()));
+    }
+}
+
+#[test]
+fn a_hook_that_is_used_for_one_call_after_the_other_gives_its_probe_back_each_time() {
+    let breaker = about_to_probe();
+    let mut hook = breaker.clone();
+    for _ in 0..2 {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let panics = || -> Option<()> { panic!("in the operation") };
+            panics.retry_with(immediate().max_attempts(3)).hook(&mut hook).call()
+        }));
+        assert!(outcome.is_err());
+        drop(breaker.try_acquire().unwrap());
+    }
+    has_its_probe(&breaker);
+}
+
+#[test]
 fn a_probe_that_panics_goes_back() {
     let breaker = about_to_probe();
     let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.clone());
@@ -278,9 +324,37 @@ fn a_probe_that_another_guard_refuses_goes_back() {
             Break(Veto::Circuit)
         }
     }
-    let breaker = about_to_probe();
-    let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.clone()).guard(Refuse);
+    let (inside, outside) = (about_to_probe(), about_to_probe());
+    let policy = Policy::new(immediate().max_attempts(3));
+    let policy = policy.guard(inside.clone()).guard(outside.operations()).guard(Refuse);
     assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+    has_its_probe(&inside);
+    has_its_probe(&outside);
+}
+
+#[test]
+fn a_probe_that_goes_back_takes_no_success_with_it() {
+    let (breaker, clock) = breaker(Settings::consecutive(1).successes(2));
+    fail(&breaker);
+    clock.advance(10 * SECOND);
+    succeed(&breaker);
+    drop(breaker.try_acquire().unwrap());
+    succeed(&breaker);
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn a_probe_of_an_earlier_generation_makes_no_room_for_another() {
+    let (breaker, clock) = breaker(Settings::consecutive(1));
+    breaker.force_open();
+    clock.advance(10 * SECOND);
+    let earlier = breaker.try_acquire().unwrap();
+    breaker.force_open();
+    clock.advance(10 * SECOND);
+    let probe = breaker.try_acquire().unwrap();
+    drop(earlier);
+    refuses(&breaker);
+    drop(probe);
     has_its_probe(&breaker);
 }
 
@@ -372,6 +446,23 @@ fn results_of_an_earlier_generation_do_not_count() {
 }
 
 #[test]
+fn what_is_late_does_not_spoil_the_rate_of_a_later_generation() {
+    for settings in [
+        Settings::failure_rate(0.5, 3).over_calls(3),
+        Settings::failure_rate(0.5, 3).over_time(SECOND),
+    ] {
+        let (breaker, _) = breaker(settings);
+        let late: Vec<_> = (0..3).map(|_| breaker.try_acquire().unwrap()).collect();
+        breaker.reset();
+        (0..2).for_each(|_| fail(&breaker));
+        late.into_iter().for_each(Permit::success);
+        assert_eq!(breaker.state(), State::Closed);
+        fail(&breaker);
+        assert_eq!(breaker.state(), State::Open);
+    }
+}
+
+#[test]
 fn isolated_stays_so_until_it_is_reset() {
     let (breaker, clock) = breaker(Settings::consecutive(1));
     let before = breaker.try_acquire().unwrap();
@@ -395,6 +486,19 @@ fn forced_open_is_open_for_its_duration() {
     clock.advance(10 * SECOND);
     succeed(&breaker);
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn forcing_it_open_anew_is_no_further_opening() {
+    let clock = VirtualClock::new();
+    let breaker =
+        CircuitBreaker::new(Settings::consecutive(1)).open_for(linear(SECOND)).clock(clock.clone());
+    for opening in 1..=2 {
+        fail(&breaker);
+        breaker.force_open();
+        assert_eq!((breaker.openings(), breaker.retry_after()), (opening, Some(opening * SECOND)));
+        clock.advance(opening * SECOND);
+    }
 }
 
 #[test]
@@ -579,6 +683,18 @@ fn a_retry_that_would_be_refused_is_not_slept_for_and_the_error_is_its_own() {
     assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 2));
     assert_eq!((error.error(), error.interrupted()), (Some(&"down"), None));
     assert_eq!(clock.slept(), [SECOND]);
+}
+
+#[test]
+fn a_retry_of_a_circuit_that_was_isolated_meanwhile_is_not_slept_for() {
+    let (breaker, clock) = breaker(Settings::DEFAULT);
+    let policy = Policy::new(constant(SECOND).max_attempts(9)).timer(clock.clone());
+    let outcome = policy.guard(breaker.clone()).call(|_| {
+        breaker.isolate();
+        Err::<(), _>(Trouble::Down)
+    });
+    assert_eq!(outcome, Err(Trouble::Down));
+    assert!(clock.slept().is_empty());
 }
 
 #[test]

@@ -59,11 +59,13 @@ fn who_sees_it_open_sees_until_when() {
         let machine = Arc::new(Machine::closed());
         let ticket = acquire(&machine, 1, 0).unwrap();
         let other = machine.clone();
-        let thread = thread::spawn(move || other.acquire(1, || 4).map(|_| ()));
+        let thread = thread::spawn(move || {
+            other.acquire(1, || 4).map(|(_, transition)| transition.map(|made| made.to))
+        });
         assert!(fail(&machine, ticket, 1));
-        // Before it opened, while it did, or after.
+        // Before it opened, while it did, or after; and it is not half-open yet.
         let seen = thread.join().unwrap();
-        assert!([Ok(()), Err(None), Err(Some(DURATION - 4))].contains(&seen), "{seen:?}");
+        assert!([Ok(None), Err(None), Err(Some(DURATION - 4))].contains(&seen), "{seen:?}");
     });
 }
 
@@ -200,5 +202,18 @@ fn slots_count_every_outcome_once() {
         thread.join().unwrap();
         assert_eq!(slots.seen(0, 2), Seen { calls: 3, failures: 2 });
         assert_eq!(slots.seen(1, 2), Seen { calls: 0, failures: 0 });
+    });
+}
+
+#[test]
+fn slots_leave_a_later_time_what_it_has_seen() {
+    explore(3, || {
+        let slots = Arc::new(Slots::new(16));
+        let other = slots.clone();
+        // The same slot, one round earlier.
+        let thread = thread::spawn(move || other.record(0, true, 0));
+        slots.record(0, true, 16);
+        thread.join().unwrap();
+        assert_eq!(slots.seen(0, 16), Seen { calls: 1, failures: 1 });
     });
 }
