@@ -138,14 +138,19 @@ impl Drawing<'_> {
         ];
         let mut x = 24;
         for (color, name) in keys {
-            let line = color == INK;
-            let (top, bottom) = if line { (80, 82) } else { (75, 88) };
-            let corners = [self.at(x, top), self.at(x + 20, bottom)];
-            area.draw(&Rectangle::new(corners, color.filled()))?;
+            // The capacity is a dashed line.
+            let boxes = match color {
+                INK => vec![(x, 81, 6, 1), (x + 10, 81, 6, 1), (x + 20, 81, 6, 1)],
+                _ => vec![(x, 75, 20, 13)],
+            };
+            for (left, top, width, height) in boxes {
+                let corners = [self.at(left, top), self.at(left + width, top + height)];
+                area.draw(&Rectangle::new(corners, color.filled()))?;
+            }
             let style = self.text(14, INK);
-            area.draw_text(name, &style, self.at(x + 28, 81))?;
+            area.draw_text(name, &style, self.at(x + 32, 81))?;
             let (width, _) = area.estimate_text_size(name, &style)?;
-            x += 28 + (width / self.scale) as i32 + 28;
+            x += 32 + (width / self.scale) as i32 + 28;
         }
         Ok(())
     }

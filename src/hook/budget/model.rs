@@ -170,7 +170,8 @@ impl From<CostPerRetry> for Model {
 /// It starts with `max_tokens`. Every attempt that fails so that it might be retried takes one,
 /// whether it is retried or not; every attempt that succeeds adds `token_ratio`. Retries are made
 /// while there are more than half of `max_tokens`, and cost nothing themselves. An attempt that
-/// [stops](crate::Verdict::Stop) the call does neither: the server did answer.
+/// [stops](crate::Verdict::Stop) the call does neither: the server did answer. So does one after
+/// which the server forbids a retry, where the proposal has it take a token: to a hook, both are one.
 ///
 /// | setting | default | range |
 /// |---|---|---|
