@@ -54,7 +54,8 @@ fn every_call_and_every_attempt_ends_in_one_way() {
         assert!(record.is_conserved(), "{}: {total:?}", outcome.policy);
         assert_eq!(total.calls, total.succeeded + total.lost);
         assert_eq!(total.attempts, total.answered + total.rejected + total.timed_out);
-        assert!(total.wasted <= total.timed_out && total.refused <= total.lost);
+        assert!(0 < total.wasted && total.wasted <= total.timed_out);
+        assert!(total.refused <= total.lost);
         assert!(total.succeeded > 0 && total.lost > 0);
     }
 }
@@ -78,6 +79,21 @@ fn retrying_at_once_amplifies_most_and_guards_amplify_least() {
     let (processes, seconds) = (3, u64::from(MINUTES) * 60 + 10);
     assert!(budget.attempts - budget.calls <= budget.calls / 10 + processes * seconds);
     assert!(amplification("breaker") < 1.0 && storm.of("breaker").record.total().refused > 0);
+}
+
+#[test]
+fn processes_have_budgets_of_their_own() {
+    let retries = |clients_per_process: &str| {
+        let total = storm(&[("clients_per_process = 1000", clients_per_process)], 1)
+            .of("budget")
+            .record
+            .total();
+        total.attempts - total.calls
+    };
+    // Each may retry once a second, whatever the others do.
+    let [one, three, thirty] =
+        ["3000", "1000", "100"].map(|clients| retries(&format!("clients_per_process = {clients}")));
+    assert!(one < three && 2 * three < thirty, "{one} {three} {thirty}");
 }
 
 #[test]
