@@ -108,6 +108,24 @@ fn no_policy_matters_before_the_outage() {
 }
 
 #[test]
+fn nobody_is_answered_in_the_outage() {
+    for outcome in &STORM.outcomes {
+        // But for what was on its way when it began.
+        let outage = &outcome.record.seconds[121..180];
+        assert_eq!(outage.iter().map(|second| second.answered).sum::<u64>(), 0);
+        assert!(outcome.record.seconds[119].answered > 0);
+    }
+}
+
+#[test]
+fn an_answer_that_travels_for_longer_than_clients_wait_comes_too_late() {
+    let storm = storm(&[("latency = \"20ms\"", "latency = \"1001ms\"")], 1);
+    let total = storm.of("no_retry").record.total();
+    assert_eq!((total.succeeded, total.lost), (0, total.calls));
+    assert!(total.wasted > 0);
+}
+
+#[test]
 fn retrying_at_once_outlasts_the_outage_and_jitter_spreads_what_backoff_keeps_in_step() {
     let storm = &*STORM;
     assert_eq!(storm.recovery("immediate"), None);
