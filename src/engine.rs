@@ -308,7 +308,12 @@ impl Engine {
         let attempt = self.attempt(self.number, &backoff.limits(), self.elapsed(now));
         let (verdict, operation) = (Verdict::Retry, self.operation);
         hooks.after_attempt(&AttemptEvent { outcome: None, attempt: &attempt, verdict, operation });
-        self.retry(backoff, hooks, None, verdict, now).map_err(|reason| {
+        // Whatever else would end the call here, it is the deadline that did.
+        let retry = match hooks.attempt_timeout(&attempt) {
+            Some(Duration::ZERO) => Err(Reason::Deadline),
+            _ => self.retry(backoff, hooks, None, verdict, now),
+        };
+        retry.map_err(|reason| {
             let reason = match reason {
                 Reason::Deadline => reason,
                 _ => Reason::Interrupted,

@@ -26,6 +26,8 @@ impl From<Interrupted> for Fault {
     }
 }
 
+type Hung = Result<(), Fault>;
+
 const TOO_LONG: Fault = Fault::Interrupted(Interrupted::AttemptTimeout);
 
 /// An operation whose nth attempt takes the nth of `millis` and then fails, the last one succeeds;
@@ -159,10 +161,16 @@ fn the_longest_duration_is_no_limit() {
 fn a_limit_of_nothing_interrupts_what_is_not_ready_at_once() {
     let clock = VirtualClock::new();
     let policy = Policy::new(immediate().max_attempts(2)).attempt_timeout(Duration::ZERO);
-    let hung = (|| pending::<Option<()>>()).retry_with(&policy).timer(clock.clone());
-    assert_eq!(clock.block_on(hung), None);
+    let hung = (|| pending::<Hung>()).retry_with(&policy).timer(clock.clone()).report();
+    let error = clock.block_on(hung).unwrap_err();
+    assert_eq!((error.interrupted(), error.attempts()), (Some(Interrupted::AttemptTimeout), 2));
     let quick = (|| ready(Some(1))).retry_with(&policy).timer(clock.clone());
     assert_eq!(clock.block_on(quick), Some(1));
+
+    let by_closure =
+        Policy::new(immediate().max_attempts(2)).attempt_timeout_by(|_| Duration::ZERO);
+    let hung = (|| pending::<Hung>()).retry_with(&by_closure).timer(clock.clone()).report();
+    assert_eq!(clock.block_on(hung).unwrap_err().attempts(), 2);
 }
 
 /// A limit that grows with the attempt.

@@ -9,9 +9,10 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use persevere::hook::{self, Deadline};
+use persevere::hook::budget::{Budget, CostPerRetry};
+use persevere::hook::{self, Deadline, Hook};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock, VirtualSleep};
-use persevere::{Interrupted, Policy, Reason, RetryExt, constant, immediate};
+use persevere::{Backoff, Finite, Interrupted, Policy, Reason, RetryExt, constant, immediate};
 
 use support::ms;
 
@@ -56,6 +57,46 @@ fn an_attempt_timeout_is_retried_until_the_deadline() {
     let error = clock.block_on(retry).unwrap_err();
     assert_eq!((error.reason(), error.attempts()), (Reason::Deadline, 3));
     assert_eq!((error.interrupted(), clock.now()), (Some(Interrupted::Deadline), ms(130)));
+}
+
+/// What a call says that hangs until its deadline of 250 ms, whatever else its policy is.
+fn hung_until_the_deadline<B: Backoff + Finite, H: Hook<Hung> + Clone>(
+    backoff: B,
+    hooks: H,
+) -> (Hung, Option<Reason>) {
+    let (clock, mut reason) = (VirtualClock::new(), None);
+    let policy = Policy::new(backoff).hook(hooks).deadline(ms(250));
+    let retry = (|| pending::<Hung>())
+        .retry_with(&policy)
+        .on_finish(|finish| reason = Some(finish.reason()))
+        .timer(clock.clone());
+    let outcome = clock.block_on(retry);
+    assert_eq!(clock.now(), ms(250));
+    (outcome, reason)
+}
+
+#[test]
+fn a_deadline_is_the_reason_whatever_else_would_end_the_call_then() {
+    let by_deadline = (Err(Interrupted::Deadline), Some(Reason::Deadline));
+    assert_eq!(hung_until_the_deadline(immediate().max_attempts(9), ()), by_deadline);
+    assert_eq!(hung_until_the_deadline(immediate().max_attempts(1), ()), by_deadline);
+    let as_long = immediate().max_elapsed(ms(250));
+    assert_eq!(hung_until_the_deadline(as_long, ()), by_deadline);
+    // It is not asked for a retry that cannot be.
+    let spent = Budget::new(CostPerRetry::new(14));
+    while let Some(permit) = spent.try_acquire() {
+        permit.spend();
+    }
+    assert_eq!(hung_until_the_deadline(immediate().max_attempts(9), spent), by_deadline);
+}
+
+#[test]
+fn an_attempt_timeout_before_the_deadline_is_its_own_reason() {
+    let clock = VirtualClock::new();
+    let policy =
+        Policy::new(immediate().max_attempts(2)).attempt_timeout(ms(100)).deadline(ms(250));
+    let retry = (|| pending::<Hung>()).retry_with(&policy).timer(clock.clone());
+    assert_eq!((clock.block_on(retry), clock.now()), (Err(Interrupted::AttemptTimeout), ms(200)));
 }
 
 #[test]

@@ -135,6 +135,9 @@ pub trait Hook<O> {
     /// then, and retried as if it had failed. Asked where a call can end without an outcome, that is
     /// where a policy has a [guard](crate::Policy::guard), and of attempts that are futures and not
     /// ready at once. The shortest of several counts. By default, there is none.
+    ///
+    /// It is asked again when an attempt has taken too long: zero then says that no time is left for
+    /// the call, and ends it by its [`Deadline`](crate::Reason::Deadline).
     #[inline]
     fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
         let _ = attempt;

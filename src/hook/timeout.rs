@@ -6,6 +6,9 @@ use core::time::Duration;
 use super::Hook;
 use crate::Attempt;
 
+/// The shortest limit: no time at all would say that the whole call has none left.
+const LEAST: Duration = Duration::from_nanos(1);
+
 /// Limits the time of each attempt. Made by [`Policy::attempt_timeout`](crate::Policy::attempt_timeout).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptTimeout {
@@ -23,7 +26,7 @@ impl AttemptTimeout {
 impl<O> Hook<O> for AttemptTimeout {
     #[inline]
     fn attempt_timeout(&self, _: &Attempt) -> Option<Duration> {
-        Some(self.limit)
+        Some(self.limit.max(LEAST))
     }
 }
 
@@ -46,7 +49,7 @@ impl<F: Fn(&Attempt) -> Duration> AttemptTimeoutBy<F> {
 impl<O, F: Fn(&Attempt) -> Duration> Hook<O> for AttemptTimeoutBy<F> {
     #[inline]
     fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
-        Some((self.function)(attempt))
+        Some((self.function)(attempt).max(LEAST))
     }
 }
 
