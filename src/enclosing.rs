@@ -55,8 +55,13 @@ fn set(deadline: Option<Deadline>) -> Option<Deadline> {
     DEADLINE.try_with(|before| before.replace(deadline)).ok().flatten()
 }
 
-/// Runs an attempt under its deadline: `end` by `clock`.
+/// Runs an attempt under its deadline, `end` by `clock`, or that of the attempt around it if that is
+/// earlier.
 pub(crate) fn within<T: Clock, R>(clock: &T, end: u64, attempt: impl FnOnce() -> R) -> R {
+    let end = match remaining() {
+        Some(left) => end.min(nanos(clock.now()).saturating_add(left)),
+        None => end,
+    };
     let clock = match clock.share() {
         Some(shared) => Clocked::By(shared),
         None => Clocked::At(nanos(clock.now())),

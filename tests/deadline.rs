@@ -146,6 +146,27 @@ fn a_call_within_keeps_its_own_deadline_if_that_is_earlier() {
 }
 
 #[test]
+fn a_longer_limit_on_the_attempts_within_does_not_hide_the_deadline_around_them() {
+    let clock = VirtualClock::new();
+    let outer = Policy::new(immediate().max_attempts(1)).deadline(ms(500));
+    let middle = Policy::new(immediate().max_attempts(1)).attempt_timeout(Duration::from_secs(60));
+    let left = async || {
+        clock.sleep(ms(200)).await;
+        Ok::<_, Interrupted>(hook::remaining())
+    };
+    // The report reads the clock, so that what is within hears of the limit.
+    let operation = async || {
+        left.retry_with(&middle)
+            .timer(clock.clone())
+            .report()
+            .await
+            .map_err(|_| Interrupted::Deadline)
+    };
+    let outcome = clock.block_on(operation.retry_with(&outer).timer(clock.clone()));
+    assert_eq!(outcome, Ok(Some(ms(300))));
+}
+
+#[test]
 fn any_retry_within_refuses_to_sleep_past_the_deadline_around_it() {
     let clock = VirtualClock::new();
     let outer = Policy::new(immediate().max_attempts(1)).deadline(ms(500));

@@ -307,8 +307,8 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// The last attempt may be the one that took too long, and has no outcome then: calls of the
     /// policy need `From<Interrupted>` for the error type, or `.report()`. An operation that blocks
     /// cannot be interrupted, so in `.call()` there is no limit; give it a timeout of its own. Calls
-    /// within an attempt do not see it, other than a [`deadline`](Policy::deadline); they are dropped
-    /// with it.
+    /// within an attempt are dropped with it; they see it coming only where something in this call
+    /// reads the clock, as a [`deadline`](Policy::deadline) does.
     ///
     /// ```
     /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};
