@@ -238,6 +238,11 @@ impl Attempt {
         inner
     }
 
+    /// The only attempt of an operation that nobody retries: its draws are fresh each time.
+    pub(crate) const fn alone() -> Self {
+        Attempt::from_engine(1, None, 0, 0, 0, None).for_operation()
+    }
+
     /// The same attempt for the operation: its draws are independent of those of any backoff.
     #[inline]
     pub(crate) const fn for_operation(mut self) -> Self {

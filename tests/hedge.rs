@@ -584,6 +584,16 @@ fn copies_of_an_attempt_have_its_number_and_random_streams_of_their_own() {
 }
 
 #[test]
+fn a_hedged_operation_that_is_not_retried_draws_anew_each_time() {
+    let draw = || {
+        let hedged = (|attempt: Attempt| std::future::ready(Some(attempt.random())))
+            .hedged(Idempotent, hedge_after(ms(50)));
+        VirtualClock::new().block_on(hedged.into_future())
+    };
+    assert_ne!(draw(), draw(), "or all of them would pick the same server first");
+}
+
+#[test]
 fn a_limit_on_the_time_of_an_attempt_is_one_for_all_its_copies() {
     let server = Server::new([(NEVER, Well)]);
     let policy = Policy::new(constant(ms(100)).max_attempts(2)).attempt_timeout(ms(80));

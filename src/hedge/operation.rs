@@ -97,7 +97,7 @@ where
     type IntoFuture = HedgedAttempt<Op, C, T, W>;
 
     fn into_future(self) -> Self::IntoFuture {
-        HedgedAttempt::new(self.operation, self.hedge, Attempt::new(1))
+        HedgedAttempt::new(self.operation, self.hedge, Attempt::alone())
     }
 }
 
