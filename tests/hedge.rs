@@ -849,3 +849,39 @@ proptest! {
         prop_assert!(exact < delay && delay <= exact + exact / 16 + 1, "{exact} {delay}");
     }
 }
+
+proptest! {
+    // Each is of many.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn a_percentile_of_many_is_that_of_what_was_seen_where_the_old_fade(
+        micros in proptest::collection::vec(
+            prop_oneof![0_u64..100, 1_000_u64..90_000, 0_u64..3_000_000_000],
+            128..3_000,
+        ),
+        percent in 1.0..=99.0,
+    ) {
+        let percentile = Percentile::new(percent);
+        micros.iter().for_each(|micros| percentile.record(Duration::from_micros(*micros)));
+        // It is up to date after every 16th, and all count half after every 512th.
+        let seen = micros.len() / 16 * 16;
+        let weight = |place: usize| 0.5_f64.powi((seen / 512 - place / 512) as i32);
+        let mut weights: Vec<_> =
+            micros[..seen].iter().enumerate().map(|(place, micros)| (*micros, weight(place))).collect();
+        weights.sort_unstable_by_key(|(micros, _)| *micros);
+        let all: f64 = weights.iter().map(|(_, weight)| weight).sum();
+        let exact = |percent: f64| {
+            let mut below = 0.0;
+            let reaches = |(_, weight): &&(u64, f64)| {
+                below += weight;
+                below >= all * percent / 100.0
+            };
+            weights.iter().find(reaches).or(weights.last()).unwrap().0
+        };
+        // A halved weight may lose a last bit.
+        let (least, most) = (exact(percent - 0.001), exact(percent + 0.001));
+        let delay = percentile.delay().unwrap().as_micros() as u64;
+        prop_assert!(least < delay && delay <= most + most / 16 + 1, "{least}..={most} {delay}");
+    }
+}
