@@ -2,9 +2,9 @@
 # Real servers for the tests, from Debian's packages, unpacked into a folder: nothing is installed,
 # no service is started. Sourced after lib.sh.
 
-# need_servers: sets CONSUL_BIN and ETCD_BIN, which the tests and the example look for. When the mirror
-# no longer has one, says so and sets PERSEVERE_NO_CONSUL or PERSEVERE_NO_ETCD, without which a test
-# that misses its server fails in CI.
+# need_servers: sets CONSUL_BIN, ETCD_BIN and NGINX_BIN, which the tests and the examples look for.
+# When the mirror no longer has one, says so and sets PERSEVERE_NO_CONSUL and so on, without which a
+# test that misses its server fails in CI.
 need_servers() {
     # Debian 12 left consul out; Debian 11 still has it.
     if CONSUL_BIN=$(debian_program bullseye consul usr/bin/consul) && "$CONSUL_BIN" version; then
@@ -21,10 +21,18 @@ need_servers() {
         unset ETCD_BIN
         export PERSEVERE_NO_ETCD=1
     fi
+    # The program of `nginx-light` too, which is a list of packages.
+    if NGINX_BIN=$(debian_program bookworm nginx usr/sbin/nginx) && "$NGINX_BIN" -v; then
+        export NGINX_BIN
+    else
+        warn "servers: Debian no longer has nginx, its Retry-After was not read"
+        unset NGINX_BIN
+        export PERSEVERE_NO_NGINX=1
+    fi
 }
 
-# debian_program RELEASE PACKAGE PATH: unpacks a program that needs no other package, and prints where
-# it is. The release's list of packages is kept apart from the machine's own.
+# debian_program RELEASE PACKAGE PATH: unpacks a program that needs nothing but what is installed, and
+# prints where it is. The release's list of packages is kept apart from the machine's own.
 debian_program() {
     local release=$1 package=$2 program=$3 folder
     folder=$TOOLS/$release-$package

@@ -69,9 +69,7 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            let tail = log.len().saturating_sub(2000);
-            eprintln!("the end of consul's log:\n{}", log.get(tail..).unwrap_or(&log));
+            super::print_log("consul", &self.folder.path().join("log"));
         }
         self.kill();
     }

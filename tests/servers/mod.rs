@@ -1,18 +1,20 @@
 //! Servers for tests: real ones, started and killed, and a stand-in for what a real one cannot be
 //! made to do.
 //!
-//! A real server is looked for in `CONSUL_BIN`, then in `PATH`. Without one its tests are skipped,
-//! with a word of why; in CI (`CI` is set) that is a failure, unless CI itself has said that the
-//! server is not to be had (`PERSEVERE_NO_CONSUL`).
+//! A real server is looked for in `CONSUL_BIN` or `NGINX_BIN`, then in `PATH`. Without one its tests
+//! are skipped, with a word of why; in CI (`CI` is set) that is a failure, unless CI itself has said
+//! that the server is not to be had (`PERSEVERE_NO_CONSUL`, `PERSEVERE_NO_NGINX`).
 #![allow(dead_code, unreachable_pub)] // Each test program uses its part.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 pub mod agent;
+#[cfg(feature = "http")]
+pub mod nginx;
 pub mod stand_in;
 
 use std::env;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -78,6 +80,13 @@ pub fn program(variable: &str, name: &str, absent: &str) -> Option<PathBuf> {
         println!("skipped: no {name} in {variable} or PATH");
     }
     found
+}
+
+/// Shows what a server said last, to whoever looks for why a test failed.
+pub fn print_log(name: &str, path: &Path) {
+    let log = std::fs::read_to_string(path).unwrap_or_default();
+    let tail = log.len().saturating_sub(2000);
+    eprintln!("the end of {name}'s log:\n{}", log.get(tail..).unwrap_or(&log));
 }
 
 /// Ports that nobody listens to, below those that the system gives to outgoing connections, so that

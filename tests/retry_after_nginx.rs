@@ -1,0 +1,134 @@
+//! What a real nginx says of a retry, and calls that obey it in virtual time.
+#![cfg(feature = "http")]
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod servers;
+
+use std::time::{Duration, SystemTime};
+
+use http::Response;
+use httpdate::{fmt_http_date, parse_http_date};
+use persevere::classify::retry_after;
+use persevere::time::VirtualClock;
+use persevere::{Reason, RetryExt, constant};
+use servers::nginx::Nginx;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// How a call went.
+struct Went {
+    /// The status of each response.
+    statuses: Vec<u16>,
+    /// When each was sent, by nginx's clock.
+    sent: Vec<SystemTime>,
+    slept: Vec<Duration>,
+    reason: Reason,
+}
+
+/// Calls up to three times, a second apart unless nginx asks for more; `on_retry` is told before
+/// each sleep.
+fn call(nginx: &Nginx, path: &str, mut on_retry: impl FnMut()) -> Went {
+    let (clock, mut reason) = (VirtualClock::new(), None);
+    let (mut statuses, mut sent) = (vec![], vec![]);
+    let operation = || {
+        let response = nginx.get(path)?;
+        statuses.push(response.status().as_u16());
+        sent.push(parse_http_date(response.headers()["date"].to_str().unwrap()).unwrap());
+        Ok::<Response<_>, ureq::Error>(response)
+    };
+    let outcome = operation
+        .retry_with(constant(secs(1)).max_attempts(3))
+        .classify(|outcome, _| {
+            let response = outcome.as_ref().ok()?;
+            retry_after::verdict(response.status(), response.headers(), SystemTime::now())
+        })
+        .on_retry(|_| on_retry())
+        .on_finish(|finish| reason = Some(finish.reason()))
+        .timer(clock.clone())
+        .call();
+    assert_eq!(outcome.unwrap().status().as_u16(), *statuses.last().unwrap());
+    Went { statuses, sent, slept: clock.slept(), reason: reason.unwrap() }
+}
+
+/// An nginx that is closed for maintenance as long as there is a file of that name.
+fn closed(retry_after: &str) -> Option<Nginx> {
+    let server = format!(
+        r#"error_page 503 @closed;
+        location = / {{
+            if (-f $document_root/maintenance) {{ return 503; }}
+            return 200 open;
+        }}
+        location @closed {{ add_header Retry-After "{retry_after}" always; return 503; }}"#
+    );
+    let nginx = Nginx::start("", &server)?;
+    nginx.put("maintenance", "");
+    Some(nginx)
+}
+
+#[test]
+fn a_service_that_is_closed_is_asked_again_after_the_seconds_that_it_says() {
+    let Some(nginx) = closed("120") else { return };
+    let went = call(&nginx, "/", || nginx.remove("maintenance"));
+    assert_eq!((went.statuses, went.reason), (vec![503, 200], Reason::Succeeded));
+    assert_eq!(went.slept, [secs(120)]);
+}
+
+#[test]
+fn a_service_that_is_closed_is_asked_again_at_the_date_that_it_says() {
+    let date = fmt_http_date(SystemTime::now() + secs(200));
+    let Some(nginx) = closed(&date) else { return };
+    let went = call(&nginx, "/", || nginx.remove("maintenance"));
+    assert_eq!((went.statuses, went.reason), (vec![503, 200], Reason::Succeeded));
+    let left = parse_http_date(&date).unwrap().duration_since(went.sent[0]).unwrap();
+    assert!(left <= secs(200), "{left:?}");
+    assert_eq!(went.slept, [left]);
+}
+
+#[test]
+fn a_service_that_is_closed_for_hours_is_not_waited_for() {
+    let Some(nginx) = closed("7200") else { return };
+    let went = call(&nginx, "/", || panic!("no retry is announced"));
+    assert_eq!((went.statuses, went.slept), (vec![503], vec![]));
+    assert_eq!(went.reason, Reason::RetryAfterTooLong);
+}
+
+#[test]
+fn what_comes_too_often_is_asked_again_when_the_service_says() {
+    let date = fmt_http_date(SystemTime::now() + secs(200));
+    let server = format!(
+        "location = /seconds {{ add_header Retry-After 7 always; return 429; }}
+        location = /date {{ add_header Retry-After '{date}' always; return 429; }}
+        location = /passed {{ add_header Retry-After 'Sun, 06 Nov 1994 08:49:37 GMT' always; return 429; }}"
+    );
+    let Some(nginx) = Nginx::start("", &server) else { return };
+    let until = parse_http_date(&date).unwrap();
+    for path in ["/seconds", "/date", "/passed"] {
+        let went = call(&nginx, path, || {});
+        assert_eq!((went.statuses, went.reason), (vec![429; 3], Reason::Attempts));
+        let expected = went.sent[..2].iter().map(|sent| match path {
+            "/seconds" => secs(7),
+            "/date" => until.duration_since(*sent).unwrap(),
+            // The backoff's own.
+            _ => secs(1),
+        });
+        assert_eq!(went.slept, expected.collect::<Vec<_>>(), "{path}");
+    }
+}
+
+#[test]
+fn nginxs_own_limit_on_requests_is_obeyed() {
+    let zone = "limit_req_zone $arg_client zone=clients:1m rate=1r/m; limit_req_status 429;";
+    let server =
+        "location = /limited { limit_req zone=clients; add_header Retry-After 60 always; }";
+    let Some(nginx) = Nginx::start(zone, server) else { return };
+    nginx.put("limited", "one a minute");
+    let first = call(&nginx, "/limited?client=1", || panic!("it may"));
+    assert_eq!(first.statuses, [200], "with a `Retry-After` that is not for a success");
+    let second = call(&nginx, "/limited?client=1", || {});
+    assert_eq!((second.statuses, second.reason), (vec![429; 3], Reason::Attempts));
+    assert_eq!(second.slept, [secs(60); 2]);
+    let another = call(&nginx, "/limited?client=2", || panic!("it may"));
+    assert_eq!(another.reason, Reason::Succeeded);
+}
