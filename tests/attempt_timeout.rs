@@ -358,6 +358,7 @@ fn dropping_the_retry_drops_the_timer_of_its_attempt() {
     );
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(retry.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(clock.sleepers(), 1);
     drop(retry);
-    assert_eq!(heard.get(), Some(Reason::Cancelled));
+    assert_eq!((heard.get(), clock.sleepers()), (Some(Reason::Cancelled), 0));
 }

@@ -3,16 +3,22 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::future::{Future, pending};
 use std::ops::ControlFlow::{Break, Continue};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures::FutureExt;
 use persevere::hook::budget::{Budget, CostPerRetry};
 use persevere::hook::{self, Deadline, Hook};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock, VirtualSleep};
-use persevere::{Backoff, Finite, Interrupted, Policy, Reason, RetryExt, constant, immediate};
+use persevere::{
+    Backoff, Finite, Idempotent, Interrupted, Policy, Reason, RetryExt, constant, hedge_after,
+    immediate,
+};
 
 use support::ms;
 
@@ -242,7 +248,7 @@ fn a_deadline_is_gone_when_its_attempt_is_not_polled() {
 fn a_panic_takes_the_deadline_with_it() {
     let policy = Policy::new(immediate().max_attempts(2)).deadline(ms(500));
     let call = || policy.call(|_| -> Hung { std::panic::resume_unwind(Box::new("operation")) });
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
+    assert!(std::panic::catch_unwind(AssertUnwindSafe(call)).is_err());
     assert_eq!(hook::remaining(), None);
 }
 
@@ -266,6 +272,77 @@ fn a_deadline_follows_a_task_to_another_thread() {
     assert!(moved.as_mut().poll(&mut cx).is_pending());
     let left = std::thread::spawn(move || clock.block_on(moved)).join().unwrap();
     assert_eq!(left, Some(ms(300)));
+}
+
+#[test]
+fn calls_that_run_side_by_side_keep_their_own_deadlines() {
+    let (clock, seen) = (VirtualClock::new(), RefCell::new(vec![]));
+    let call = |deadline: u64| {
+        let policy = Policy::new(immediate().max_attempts(1)).deadline(ms(deadline));
+        let (clock, seen) = (&clock, &seen);
+        async move {
+            let twice = async || {
+                for _ in 0..2 {
+                    clock.sleep(ms(10)).await;
+                    seen.borrow_mut().push(hook::remaining());
+                }
+                Ok::<_, Interrupted>(())
+            };
+            twice.retry_with(&policy).timer(clock.clone()).await
+        }
+    };
+    let both = clock.block_on(futures::future::join(call(100), call(900)));
+    assert_eq!(both, (Ok(()), Ok(())));
+    assert_eq!(seen.take(), [90, 890, 80, 880].map(|left| Some(ms(left))));
+}
+
+#[test]
+fn all_copies_of_a_hedge_see_the_deadline_of_their_attempt() {
+    let (clock, seen) = (VirtualClock::new(), RefCell::new(vec![]));
+    let policy = Policy::new(immediate().max_attempts(1)).deadline(ms(100));
+    let operation = || async {
+        seen.borrow_mut().push(hook::remaining());
+        pending::<Hung>().await
+    };
+    let hedge = hedge_after(ms(30)).at_most(3).timer(clock.clone());
+    let retry = operation.hedged(Idempotent, hedge).retry_with(&policy).timer(clock.clone());
+    assert_eq!(clock.block_on(retry), Err(Interrupted::Deadline));
+    assert_eq!(seen.take(), [100, 70, 40].map(|left| Some(ms(left))));
+    assert_eq!(clock.sleepers(), 0);
+}
+
+#[test]
+fn a_panic_within_gives_the_deadline_around_it_back() {
+    let clock = VirtualClock::new();
+    let outer = Policy::new(immediate().max_attempts(1)).deadline(ms(500));
+    let inner = Policy::new(immediate().max_attempts(1)).deadline(ms(50));
+    let operation = async || {
+        let within = (async || -> Hung { std::panic::resume_unwind(Box::new("within")) })
+            .retry_with(&inner)
+            .timer(clock.clone());
+        assert!(AssertUnwindSafe(within).catch_unwind().await.is_err());
+        Ok::<_, Interrupted>(hook::remaining())
+    };
+    let outcome = clock.block_on(operation.retry_with(&outer).timer(clock.clone()));
+    assert_eq!(outcome, Ok(Some(ms(500))));
+}
+
+#[test]
+fn a_call_within_may_have_another_clock() {
+    let [clock, other] = [VirtualClock::new(), VirtualClock::new()];
+    other.advance(Duration::from_secs(3600));
+    let outer = Policy::new(immediate().max_attempts(1)).deadline(ms(500));
+    let inner = Policy::new(immediate().max_attempts(9)).guard(Deadline::inherited());
+    let operation = || {
+        clock.advance(ms(200));
+        let within = || {
+            other.advance(ms(100));
+            Ok::<_, Interrupted>(hook::remaining())
+        };
+        within.retry_with(&inner).timer(other.clone()).call()
+    };
+    let outcome = operation.retry_with(&outer).timer(clock.clone()).call();
+    assert_eq!(outcome, Ok(Some(ms(200))));
 }
 
 /// A clock that cannot be shared.
@@ -313,7 +390,6 @@ fn an_inherited_deadline_without_a_call_around_is_none() {
 
 #[test]
 fn a_thread_that_ends_may_retry_to_the_last() {
-    use std::cell::RefCell;
     use std::sync::mpsc::{Sender, channel};
     use std::thread;
 
