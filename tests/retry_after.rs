@@ -316,6 +316,9 @@ fn the_drafts_earlier_reset_counts_once_nothing_remains() {
     assert_eq!(said(&[("X-RateLimit-Remaining", "0"), reset]), None, "the one of another limit");
     assert_eq!(said(&[reset]), None);
     assert_eq!(said(&[("RateLimit-Remaining", "0")]), None);
+    // Some send a point in time under this name too.
+    let in_time = [("RateLimit-Remaining", "0"), ("RateLimit-Reset", "1000000000")];
+    assert_eq!(said(&in_time), after(1_000_000_000 - 784_111_777));
 }
 
 #[test]

@@ -132,12 +132,13 @@ pub trait Hook<O> {
     }
 
     /// The longest that an attempt may wait, from the moment when it first does; it is dropped
-    /// then, and retried as if it had failed. Asked where a call can end without an outcome, that is
-    /// where a policy has a [guard](crate::Policy::guard), and of attempts that are futures and not
-    /// ready at once. The shortest of several counts. By default, there is none.
+    /// then, and retried as if it had failed. What blocks or is ready at once is not interrupted. It
+    /// is asked, perhaps more than once of an attempt, where a call can end without an outcome, that
+    /// is where a policy has a [guard](crate::Policy::guard). The shortest of several counts. By
+    /// default, there is none.
     ///
-    /// It is asked again when an attempt has taken too long: zero then says that no time is left for
-    /// the call, and ends it by its [`Deadline`](crate::Reason::Deadline).
+    /// Zero for an attempt that has taken too long says that no time is left for the call, and ends
+    /// it by its [`Deadline`](crate::Reason::Deadline).
     #[inline]
     fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
         let _ = attempt;

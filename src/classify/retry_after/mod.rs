@@ -32,8 +32,8 @@
 //! | `Retry-After` | seconds, or a date in any of HTTP's three formats; a date that has passed is no wait | [RFC 9110, 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3) and [5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7) |
 //! | `x-amz-retry-after` | milliseconds | the AWS SDKs, as described in [aws-sdk-go-v2 #3400](https://github.com/aws/aws-sdk-go-v2/pull/3400) |
 //! | `RateLimit` | `t` seconds, of a policy with `r=0` | [draft-ietf-httpapi-ratelimit-headers-11](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11#section-4) |
-//! | `RateLimit-Reset` | seconds, where `RateLimit-Remaining` is 0 | the same draft [up to its version 06](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06) |
-//! | `X-RateLimit-Reset` | Unix time in seconds, where `X-RateLimit-Remaining` is 0; a number below a billion (the year 2001) is seconds from now, as others send under this name | [GitHub](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api) |
+//! | `RateLimit-Reset` | seconds, where `RateLimit-Remaining` is 0; from a billion on (the year 2001), Unix time in seconds | the same draft [up to its version 06](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06) |
+//! | `X-RateLimit-Reset` | the same, where `X-RateLimit-Remaining` is 0: some send Unix time under this name, others seconds | [GitHub](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api) |
 //!
 //! - The first three ask for a wait; the longest of them counts. The others tell how a quota stands,
 //!   and are read where none of the three is there, as the draft says of `Retry-After`. A quota that
