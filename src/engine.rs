@@ -218,7 +218,7 @@ impl Engine {
         now: Option<Duration>,
     ) -> Decision {
         let verdict = self.assess(backoff, classifier, hooks, outcome, now);
-        self.conclude(backoff, hooks, outcome, verdict, now).into()
+        self.conclude(backoff, hooks, outcome, verdict, now, || false).into()
     }
 
     /// The first half of [`decide`](Engine::decide): what the outcome means. Both halves are used
@@ -245,7 +245,8 @@ impl Engine {
         verdict
     }
 
-    /// The second half: what follows, as a delay in nanoseconds or the end.
+    /// The second half: what follows, as a delay in nanoseconds or the end. A retry of a call that
+    /// `is_cancelled` is not announced.
     #[inline(always)]
     pub(crate) fn conclude<O, B: Backoff + ?Sized, H: Hook<O>>(
         &mut self,
@@ -254,11 +255,12 @@ impl Engine {
         outcome: &O,
         verdict: Verdict,
         now: Option<Duration>,
+        is_cancelled: impl FnOnce() -> bool,
     ) -> Result<u64, FinishFacts> {
         let outcome = Some(outcome);
         let reason = match verdict {
             Verdict::Accept => Reason::Succeeded,
-            _ => match self.retry(backoff, hooks, outcome, verdict, now) {
+            _ => match self.retry(backoff, hooks, outcome, verdict, now, is_cancelled) {
                 Ok(delay) => return Ok(delay),
                 Err(reason) => reason,
             },
@@ -311,7 +313,7 @@ impl Engine {
         // Whatever else would end the call here, it is the deadline that did.
         let retry = match hooks.attempt_timeout(&attempt) {
             Some(Duration::ZERO) => Err(Reason::Deadline),
-            _ => self.retry(backoff, hooks, None, verdict, now),
+            _ => self.retry(backoff, hooks, None, verdict, now, || false),
         };
         retry.map_err(|reason| {
             let reason = match reason {
@@ -331,6 +333,7 @@ impl Engine {
         outcome: Option<&O>,
         verdict: Verdict,
         now: Option<Duration>,
+        is_cancelled: impl FnOnce() -> bool,
     ) -> Result<u64, Reason> {
         // Delay: the backoff's own, the server's floor, and the limits on what comes of both.
         let floor = match verdict {
@@ -361,6 +364,9 @@ impl Engine {
         let operation = self.operation;
         if delay >= left && left < u64::MAX {
             return Err(Reason::Deadline);
+        }
+        if is_cancelled() {
+            return Err(Reason::Cancelled);
         }
         let facts = RetryFacts { attempt, delay: from_nanos(delay), verdict, operation };
         let event = RetryEvent { outcome, facts };

@@ -91,6 +91,20 @@ fn hooks_hear_that_it_was_cancelled_and_not_that_it_gave_up() {
 }
 
 #[test]
+fn a_retry_that_will_not_come_is_not_announced() {
+    let token = CancelToken::new();
+    let outcome = (|| {
+        token.cancel();
+        Err::<(), _>("down")
+    })
+    .retry_with(constant(secs(3600)).max_attempts(3))
+    .cancel_by(&token)
+    .on_retry(|retry| panic!("it will not come: {retry}"))
+    .call();
+    assert_eq!(outcome, Err("down"));
+}
+
+#[test]
 fn the_loop_is_cancelled_too() {
     let token = CancelToken::new();
     let policy = Policy::new(constant(secs(3600)).max_attempts(3)).cancel_by(&token);

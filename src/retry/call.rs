@@ -167,7 +167,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         V: Overlay<S, O>,
     {
         let (verdict, now) = self.assess(outcome);
-        self.conclude(outcome, verdict, now)
+        self.conclude(outcome, verdict, now, |_| false)
     }
 
     /// The first half of that: what the outcome means, and the time.
@@ -182,17 +182,18 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         (self.engine.assess(parts.source.backoff(), &classifier, hooks, outcome, now), now)
     }
 
-    /// The second half.
+    /// The second half; the timer may say that the call is cancelled.
     #[inline(always)]
     pub(crate) fn conclude(
         &mut self,
         outcome: &O,
         verdict: Verdict,
         now: Option<Duration>,
+        is_cancelled: impl FnOnce(&T) -> bool,
     ) -> Result<u64, FinishFacts> {
-        let parts = &mut *self.parts;
-        let (backoff, hooks) = (parts.source.backoff(), &mut parts.hooks);
-        self.engine.conclude(backoff, hooks, outcome, verdict, now)
+        let Parts { source, hooks, timer, .. } = &mut *self.parts;
+        let is_cancelled = || is_cancelled(timer);
+        self.engine.conclude(source.backoff(), hooks, outcome, verdict, now, is_cancelled)
     }
 
     /// The second half for who knows that the verdict is to accept.
@@ -280,7 +281,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     where
         T: BlockingTimer,
     {
-        match self.conclude(&outcome, verdict, now) {
+        match self.conclude(&outcome, verdict, now, T::is_cancelled) {
             Err(facts) => ControlFlow::Break((outcome, facts)),
             Ok(delay) => {
                 if delay > 0 {
