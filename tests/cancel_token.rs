@@ -199,3 +199,29 @@ fn the_token_of_a_policy_and_that_of_a_call_both_end_it() {
         assert_eq!(clock.now(), Duration::ZERO);
     }
 }
+
+#[test]
+fn a_token_that_is_cancelled_between_the_announcement_and_the_sleep_ends_the_call() {
+    fn ends<T: BlockingTimer>(timer: T, delay: Duration) {
+        for which in 0..2 {
+            let tokens = [CancelToken::new(), CancelToken::new()];
+            let error = (|| Err::<(), _>("down"))
+                .retry_with(constant(delay).max_attempts(3))
+                .timer(&timer)
+                .cancel_by(&tokens[0])
+                .cancel_by(&tokens[1])
+                .on_retry(|_| tokens[which].cancel())
+                .report()
+                .call()
+                .unwrap_err();
+            assert_eq!((error.reason(), error.attempts()), (Reason::Cancelled, 1));
+        }
+    }
+    let clock = VirtualClock::new();
+    ends(&clock, secs(3600));
+    ends(&clock, Duration::ZERO);
+    assert!(clock.slept().is_empty());
+    // Without the token, these would take an hour each.
+    ends(persevere::DefaultTimer, secs(3600));
+    ends(Pieces::new(persevere::DefaultTimer, ms(1), secs(1800)), secs(3600));
+}
