@@ -16,8 +16,8 @@ use persevere::hook::budget::{Budget, CostPerRetry};
 use persevere::hook::{self, Deadline, Hook};
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock, VirtualSleep};
 use persevere::{
-    Backoff, Finite, Idempotent, Interrupted, Policy, Reason, RetryExt, constant, hedge_after,
-    immediate,
+    Backoff, Engine, Finite, Idempotent, Interrupted, MayInterrupt, Policy, Reason, RetryExt,
+    constant, hedge_after, immediate,
 };
 
 use support::ms;
@@ -377,6 +377,22 @@ fn a_clock_that_cannot_be_shared_tells_the_time_of_the_last_poll() {
     };
     let retry = operation.retry_with(&outer).timer(Private(&clock));
     assert_eq!(clock.block_on(retry), Ok(Some(ms(300))));
+}
+
+#[test]
+fn a_call_that_is_driven_by_hand_ends_with_the_call_around_it_however_late_it_begins() {
+    let clock = VirtualClock::new();
+    let outer = Policy::new(immediate().max_attempts(1)).deadline(ms(500));
+    let operation = || {
+        let (mut engine, mut hooks) = (Engine::new(), Deadline::inherited());
+        engine.begin(Some(clock.now()));
+        clock.advance(ms(200));
+        let (backoff, now) = (immediate().max_attempts(9), Some(clock.now()));
+        let entered = engine.enter::<Hung, MayInterrupt, _, _>(&backoff, &mut hooks, now);
+        Ok::<_, Interrupted>(Hook::<Hung>::attempt_timeout(&hooks, &entered.unwrap()))
+    };
+    let outcome = operation.retry_with(&outer).timer(clock.clone()).call();
+    assert_eq!(outcome, Ok(Some(ms(300))));
 }
 
 #[test]
