@@ -355,6 +355,50 @@ fn sources_are_asked_for_their_kinds() {
 }
 
 #[test]
+fn an_error_may_hold_one_of_its_own_type() {
+    #[derive(Debug, Kinded)]
+    enum Failure<E> {
+        #[kinded(through)]
+        Inner(E),
+        Nested((), #[kinded(through)] Box<Self>),
+        #[kinded(through)]
+        Shared(Arc<Failure<E>>),
+        #[kinded(through)]
+        Around(Box<Tagged<Failure<E>>>),
+    }
+    #[derive(Debug, Kinded)]
+    struct Tagged<E>(#[kinded(through)] E);
+    type Error = Failure<io::Error>;
+    assert_consistent::<Error>();
+    assert!(Error::knows("TimedOut") && Error::knows("Tagged") && !Error::knows("Timeout"));
+    let inner = Failure::Inner(io::Error::from(io::ErrorKind::TimedOut));
+    let nested = Failure::Shared(Arc::new(Failure::Nested((), Box::new(inner))));
+    assert!(["Shared", "Nested", "Inner", "TimedOut"].iter().all(|name| nested.is_kind(name)));
+    assert!(!nested.is_kind("Around") && !nested.is_kind("NotFound"));
+    assert!(Failure::Around(Box::new(Tagged(nested))).is_kind("TimedOut"));
+}
+
+#[test]
+fn a_generic_error_asks_of_its_parameters_what_its_sources_need() {
+    #[derive(Debug, Kinded)]
+    #[kinded(sources(E, io::Error))]
+    struct Failure<E>(E);
+    impl<E: fmt::Debug> fmt::Display for Failure<E> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("failure")
+        }
+    }
+    impl<E: Error + 'static> Error for Failure<E> {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    assert_consistent::<Failure<io::Error>>();
+    assert!(Failure(io::Error::from(io::ErrorKind::TimedOut)).is_kind("TimedOut"));
+    assert!(!Failure(io::Error::from(io::ErrorKind::TimedOut)).is_kind("NotFound"));
+}
+
+#[test]
 fn a_struct_is_a_kind_and_an_enum_without_variants_none() {
     #[derive(Kinded)]
     #[kinded(name = "Gone", group = "permanent")]

@@ -1,14 +1,15 @@
 //! `#[derive(Kinded)]`: one kind per variant, groups of them, and the kinds of what is inside.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitStr, Member, Path, Token, Type,
-    WherePredicate, parenthesized, parse_quote,
+    Attribute, Data, DeriveInput, Error, Field, Fields, Generics, Ident, LitStr, Member, Path,
+    Token, Type, WherePredicate, parenthesized, parse_quote,
 };
 
 use crate::suggest;
@@ -77,7 +78,10 @@ impl Said {
         place: Place,
         errors: &mut Vec<Error>,
     ) -> syn::Result<()> {
-        let key = meta.path.get_ident().map(|key| key.unraw().to_string()).unwrap_or_default();
+        let key = match meta.path.get_ident() {
+            Some(key) => key.unraw().to_string(),
+            None => meta.path.to_token_stream().to_string().replace(' ', ""),
+        };
         if !place.keys().contains(&key.as_str()) {
             let message = match place.elsewhere(&key) {
                 Some(where_to) => format!("`{key}` belongs on {where_to}"),
@@ -197,6 +201,11 @@ fn derive(input: DeriveInput) -> syn::Result<TokenStream> {
             return Err(Error::new_spanned(data.union_token, message));
         }
     };
+    for own in of_type.sources.iter().filter(|ty| is_own(ty, &input.ident)) {
+        let message = "an error that looks for its own type among its sources finds itself, for ever; \
+                       put `through` on the field that holds another";
+        errors.push(Error::new_spanned(own, message));
+    }
     let names = names(&kinds, &mut errors);
     if let Some(error) = errors.into_iter().reduce(|mut all, error| {
         all.combine(error);
@@ -308,24 +317,19 @@ fn implementation(
         let wrapped = quote!(#(|| #root::classify::source_is_kind::<#sources>(self, name))*);
         (quote!(name), quote!(let own = match self { #(#arms)* }; own #wrapped))
     };
-    let inner = || kinds.iter().flat_map(|kind| &kind.through).map(|(_, ty)| ty).chain(sources);
-    let knows = inner().map(|ty| quote!(|| <#ty as #kinded>::knows(name)));
-    let each = inner().map(|ty| quote!(<#ty as #kinded>::each_kind(visit);));
+    let through = kinds.iter().flat_map(|kind| &kind.through).map(|(_, ty)| ty);
+    // What has one of its own type in it would list the names of that without end.
+    let (own, others): (Vec<_>, Vec<_>) =
+        through.chain(sources).partition(|ty| has_own(ty, &input.ident));
+    let constant = std::iter::once(quote!(Self)).chain(own.iter().map(|ty| quote!(#ty)));
+    let constant: Vec<_> = constant.map(|ty| quote!(<#ty as #kinded>::KINDS)).collect();
 
-    let mut generics = input.generics.clone();
-    let parameters: Vec<_> =
-        input.generics.type_params().map(|param| param.ident.clone()).collect();
-    let generic: Vec<WherePredicate> = inner()
-        .filter(|ty| parameters.iter().any(|name| mentions(quote!(#ty), name)))
-        .map(|ty| parse_quote!(#ty: #kinded))
-        .collect();
-    if !generic.is_empty() {
-        generics.make_where_clause().predicates.extend(generic);
-    }
+    let generics = bounded(input, &others, sources, &kinded);
     let (implemented, arguments, bounds) = generics.split_for_impl();
     let ident = &input.ident;
     quote! {
         #[automatically_derived]
+        #[allow(deprecated)]
         impl #implemented #kinded for #ident #arguments #bounds {
             const KINDS: &'static [&'static str] = &[#(#names),*];
 
@@ -334,15 +338,73 @@ fn implementation(
             }
 
             fn knows(name: &str) -> bool {
-                <Self as #kinded>::KINDS.contains(&name) #(#knows)*
+                #(#constant.contains(&name))||* #(|| <#others as #kinded>::knows(name))*
             }
 
             fn each_kind(visit: &mut dyn ::core::ops::FnMut(&'static str)) {
-                <Self as #kinded>::KINDS.iter().copied().for_each(&mut *visit);
-                #(#each)*
+                #(#constant.iter().copied().for_each(&mut *visit);)*
+                #(<#others as #kinded>::each_kind(visit);)*
             }
         }
     }
+}
+
+/// The generics, with what is asked of the types of others that are made of them.
+fn bounded(
+    input: &DeriveInput,
+    others: &[&Type],
+    sources: &[Type],
+    kinded: &TokenStream,
+) -> Generics {
+    let parameters: Vec<_> = input.generics.type_params().map(|param| &param.ident).collect();
+    let is_generic = |ty: &&Type| parameters.iter().any(|name| mentions(quote!(#ty), name));
+    let mut bounds: Vec<WherePredicate> = vec![];
+    for ty in others.iter().copied().filter(is_generic) {
+        bounds.push(parse_quote!(#ty: #kinded));
+    }
+    if !sources.is_empty() && !parameters.is_empty() {
+        bounds.push(parse_quote!(Self: ::core::error::Error + 'static));
+        for ty in sources.iter().filter(is_generic) {
+            bounds.push(parse_quote!(#ty: ::core::error::Error + 'static));
+        }
+    }
+    let mut generics = input.generics.clone();
+    if !bounds.is_empty() {
+        generics.make_where_clause().predicates.extend(bounds);
+    }
+    generics
+}
+
+/// Whether a path leads to the type called `name`, which is derived for.
+fn is_own_path(path: &Path, name: &Ident) -> bool {
+    let [first, rest @ ..] = &*path.segments.iter().collect::<Vec<_>>() else { return false };
+    match rest {
+        _ if path.leading_colon.is_some() => false,
+        [] => first.ident == "Self" || first.ident == *name,
+        [last] => first.ident == "self" && last.ident == *name,
+        _ => false,
+    }
+}
+
+fn is_own(ty: &Type, name: &Ident) -> bool {
+    matches!(ty, Type::Path(ty) if ty.qself.is_none() && is_own_path(&ty.path, name))
+}
+
+/// Whether a type is made of the type called `name`, which is derived for.
+fn has_own(ty: &Type, name: &Ident) -> bool {
+    struct Own<'a> {
+        name: &'a Ident,
+        found: bool,
+    }
+    impl VisitMut for Own<'_> {
+        fn visit_path_mut(&mut self, path: &mut Path) {
+            self.found |= is_own_path(path, self.name);
+            visit_mut::visit_path_mut(self, path);
+        }
+    }
+    let mut own = Own { name, found: false };
+    own.visit_type_mut(&mut ty.clone());
+    own.found
 }
 
 /// Whether a type is made of the type parameter `name`.

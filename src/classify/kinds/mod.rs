@@ -50,7 +50,8 @@ pub use self::named::NamedKinds;
 /// | `crate = ..` | the type | the path of this library, where it is not `::persevere` |
 ///
 /// A name is given to one variant; a group may have the name of no variant. "any" is reserved for
-/// every error there is.
+/// every error there is. A type may hold one of its own, as in `Box<Self>`; two that look through
+/// each other would list their names without end.
 #[cfg(feature = "macros")]
 #[doc(inline)]
 pub use persevere_macros::Kinded;

@@ -12,6 +12,8 @@ enum Keys {
     Nameless,
     #[kinded(name = "A", name = "B")]
     Twice,
+    #[kinded(serde::rename = "C")]
+    Path,
     Field(#[kinded(group = "x")] u8),
 }
 
@@ -35,6 +37,10 @@ enum Through {
     #[kinded(through)]
     Both(#[kinded(through)] std::io::Error),
 }
+
+#[derive(Debug, Kinded)]
+#[kinded(sources(Endless))]
+struct Endless;
 
 #[derive(Kinded)]
 union Union {

@@ -27,6 +27,8 @@ mod elsewhere {
         Busy,
         #[kinded(through)]
         Io(::std::io::Error),
+        #[deprecated]
+        Old,
     }
 
     static POLICY: persevere::Policy<
