@@ -30,6 +30,7 @@ pub(crate) fn expand(settings: TokenStream, function: TokenStream) -> TokenStrea
 }
 
 fn decorate(settings: &Settings, mut function: Function) -> syn::Result<Function> {
+    settings.policy.check(cfg!(any(feature = "config", test)))?;
     let shape = function.shape()?;
     let outcome = match settings.report {
         Some(_) => without_report(&shape.outcome)?,

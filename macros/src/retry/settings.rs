@@ -40,6 +40,27 @@ pub(super) enum Policy {
     Moved(Expr),
 }
 
+impl Policy {
+    /// Refuses names where the library `has_names` not.
+    pub(super) fn check(&self, has_names: bool) -> syn::Result<()> {
+        let (span, written) = match self {
+            Policy::Default => {
+                (Span::call_site(), "without a policy follows the default one of the")
+            }
+            Policy::Named(name) => (name.span(), "with a name follows one of the"),
+            Policy::Value(_) | Policy::Moved(_) => return Ok(()),
+        };
+        if has_names {
+            return Ok(());
+        }
+        let message = format!(
+            "`#[retry]` {written} policies that the program installs, for which `persevere` needs \
+             its feature `config`; or give a policy, as in `#[retry(immediate().max_attempts(3))]`"
+        );
+        Err(Error::new(span, message))
+    }
+}
+
 /// What stands in the parentheses.
 pub(super) struct Settings {
     pub(super) policy: Policy,

@@ -4,6 +4,8 @@ use insta::assert_snapshot;
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::settings::Settings;
+
 /// The expansion, as somebody would write it.
 fn expanded(settings: TokenStream, function: TokenStream) -> String {
     let expansion = super::expand(settings, function);
@@ -88,4 +90,26 @@ fn what_cannot_be_retried_stays_beside_its_error() {
         ),
     );
     assert_snapshot!(expansion);
+}
+
+#[test]
+fn a_name_without_the_feature_for_it_is_told_what_is_missing() {
+    let refusal = |settings: TokenStream| {
+        let settings: Settings = syn::parse2(settings).expect("settings");
+        assert!(settings.policy.check(true).is_ok());
+        settings.policy.check(false).err().map(|error| error.to_string())
+    };
+    assert_eq!(
+        refusal(quote!("fast_retry", report)).as_deref(),
+        Some(
+            "`#[retry]` with a name follows one of the policies that the program installs, for \
+             which `persevere` needs its feature `config`; or give a policy, as in \
+             `#[retry(immediate().max_attempts(3))]`"
+        )
+    );
+    let default = refusal(quote!(when = f)).expect("a refusal");
+    assert!(
+        default.starts_with("`#[retry]` without a policy follows the default one of the policies")
+    );
+    assert_eq!(refusal(quote!(POLICY)), None);
 }
