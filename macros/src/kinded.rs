@@ -117,7 +117,7 @@ impl Said {
                 parenthesized!(types in meta.input);
                 self.sources.extend(Punctuated::<Type, Token![,]>::parse_terminated(&types)?);
             }
-            _ => self.root = Some(meta.value()?.call(Path::parse_mod_style)?),
+            _ => self.root = Some(crate::root(meta.value()?)?),
         }
         Ok(())
     }

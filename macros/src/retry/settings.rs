@@ -224,7 +224,7 @@ impl Settings {
                     }
                 }
             }
-            "crate" => self.root = input.call(Path::parse_mod_style)?,
+            "crate" => self.root = crate::root(input)?,
             _ => self.setters.push((key.clone(), input.parse()?)),
         }
         Ok(())

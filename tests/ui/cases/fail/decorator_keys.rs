@@ -40,4 +40,9 @@ fn policy_as_a_key() -> Option<u8> {
     None
 }
 
+#[retry(POLICY, crate = "steadfast")]
+fn path_in_quotes() -> Option<u8> {
+    None
+}
+
 fn main() {}

@@ -43,6 +43,10 @@ enum Through {
 struct Endless;
 
 #[derive(Kinded)]
+#[kinded(crate = "steadfast")]
+struct Renamed;
+
+#[derive(Kinded)]
 union Union {
     number: u32,
 }
