@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::io;
+use std::marker::PhantomData;
 use std::num::ParseIntError;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -332,6 +333,21 @@ fn a_key_may_use_the_arguments() {
 }
 
 #[test]
+fn a_key_may_use_what_a_pattern_binds() {
+    #[retry(immediate().max_attempts(limit), when = |error: &String| error.contains(&word))]
+    fn call((limit, mut word): (u32, String), calls: &Cell<u32>) -> Result<u32, String> {
+        word.push('!');
+        until_call(calls, 9).map_err(|error| error + &word)
+    }
+    #[retry(immediate().max_attempts(limit))]
+    async fn call_async([limit, good]: [u32; 2], calls: &Cell<u32>) -> Result<u32, String> {
+        until_call(calls, good)
+    }
+    assert_eq!(call((4, "call".into()), &Cell::new(0)), Err("call 4call!".into()));
+    assert_eq!(block_on(call_async([3, 9], &Cell::new(0))), Err("call 3".into()));
+}
+
+#[test]
 fn a_report_tells_what_happened() {
     #[retry(THREE, report)]
     fn parse(text: &str) -> Result<i32, RetryError<ParseIntError>> {
@@ -637,6 +653,42 @@ fn names_of_the_expansion_and_of_the_body_do_not_meet() {
     assert_eq!(call(1, 1, 1, 1, 1, (1, 1), &Cell::new(0)), Ok(47));
     assert_eq!(of_patterns((1, 0), 2, 3, (4, 0)), Some(1_234));
     assert_eq!(block_on(call_async("a".into(), "b", 1)), Ok("ab1".into()));
+}
+
+#[test]
+fn functions_may_be_made_by_macros() {
+    macro_rules! function {
+        ($name:ident, $policy:expr, $operation:expr, $argument:ident: $type:ty, $body:expr) => {
+            #[retry($policy, operation = $operation)]
+            fn $name($argument: $type, own: u32) -> Option<u32> {
+                $body.map(|value: u32| value + own)
+            }
+        };
+    }
+    macro_rules! method {
+        ($type:ty, $name:literal, $self:ident, $argument:pat, $body:expr) => {
+            impl $type {
+                #[retry($name)]
+                fn by_macro(&mut $self, $argument: (u32, String)) -> io::Result<usize> {
+                    $body
+                }
+            }
+        };
+    }
+    struct Owner(usize);
+    // Two arguments of one name, which the compiler tells apart.
+    function!(twice, THREE, "twice", own: String, Some(own.len() as u32));
+    function!(by_argument, policy, "by", policy: &Policy<AtOnce>, policy.worst_case().map(|_| 1));
+    method!(Owner, "fast_retry", self, (_, text), {
+        self.0 += text.len();
+        Err(io::Error::other("busy"))
+    });
+    assert_eq!(twice("abc".into(), 4), Some(7));
+    assert_eq!(by_argument(&THREE, 2), Some(3));
+    install();
+    let mut owner = Owner(0);
+    assert!(owner.by_macro((1, "ab".into())).is_err());
+    assert_eq!(owner.0, 4);
 }
 
 #[test]
@@ -974,6 +1026,49 @@ fn functions_that_return_a_future_are_retried_in_it() {
     assert_eq!(block_on(pinned(7)), Some(7));
 }
 
+#[test]
+fn what_comes_before_a_future_may_change_self() {
+    #[derive(Clone)]
+    struct Owner(u32);
+    impl Owner {
+        #[retry(THREE)]
+        fn changed(mut self: Box<Self>) -> impl Future<Output = Result<u32, u32>> {
+            self.0 += 1;
+            async move {
+                self.0 += 10;
+                Err(self.0)
+            }
+        }
+        #[retry(THREE)]
+        fn not_asked(mut self) -> impl Future<Output = Option<u32>> {
+            self.0 += 1;
+            let number = self.0;
+            async move { (number == 3).then_some(number) }
+        }
+    }
+    assert_eq!(block_on(Box::new(Owner(1)).changed()), Err(12));
+    assert_eq!(block_on(Owner(2).not_asked()), Some(3));
+}
+
+#[test]
+fn what_comes_before_a_future_may_be_configured_away() {
+    #[retry(THREE)]
+    fn call(kept: u32, #[cfg(any())] absent: NoSuchType) -> impl Future<Output = Result<u32, u32>> {
+        #[cfg(any())]
+        let (kept, other) = (absent, absent);
+        #[cfg(any())]
+        let more = absent;
+        #[cfg(not(any()))]
+        let more = 10;
+        async move {
+            #[cfg(any())]
+            let kept = other;
+            Err(kept + more)
+        }
+    }
+    assert_eq!(block_on(call(1)), Err(11));
+}
+
 // ------------------------------------------------------------------------------------------------
 // Futures.
 
@@ -988,6 +1083,17 @@ fn a_future_that_was_send_stays_so() {
         std::future::ready(()).await;
         (text.len() == unsynced.0.get() as usize).then(|| unsynced.0.get())
     }
+    /// The same, and `Copy`: a reference to it is not `Send`.
+    #[derive(Clone, Copy)]
+    struct Marker(PhantomData<Cell<u32>>);
+    impl Marker {
+        #[retry(THREE)]
+        async fn call(self, other: Marker) -> Option<Marker> {
+            std::future::ready(()).await;
+            let Marker(_) = self;
+            Some(other)
+        }
+    }
     struct Owner(Cell<u32>);
     impl Owner {
         #[retry(THREE)]
@@ -1000,6 +1106,8 @@ fn a_future_that_was_send_stays_so() {
     let mut log = vec![];
     assert_eq!(block_on(assert_send(call(Unsynced(Cell::new(1)), "a", &mut log))), Some(1));
     assert_eq!(block_on(assert_send(Owner(Cell::new(0)).call())), Some(3));
+    let marker = Marker(PhantomData);
+    assert!(block_on(assert_send(marker.call(marker))).is_some());
 }
 
 #[test]

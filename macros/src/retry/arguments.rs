@@ -2,16 +2,17 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Block, FnArg, Pat, PatIdent, Path, PathArguments, Receiver, ReceiverKind, Signature,
-    Stmt, Token, Type, parse_quote,
+    Stmt, Type, parse_quote,
 };
 
 use super::body::{mentions, replace_self, this};
 use super::function::{Flavour, without_impl_trait};
+use super::locals::{
+    Local, binds, changed_inside, conditions, configuration, locals, names, plain, unraw,
+};
 use super::settings::Settings;
 
 /// How an attempt is given what the function was given.
@@ -67,78 +68,71 @@ impl Arguments {
         let policy = settings.expressions();
         let mut all = vec![];
         let mut locals = locals(before);
+        let is_changed_before = before.len() > 1;
         for (index, argument) in signature.inputs.iter_mut().enumerate() {
             match argument {
-                FnArg::Receiver(receiver) => all.extend(of_self(receiver, body)),
+                FnArg::Receiver(receiver) => all.extend(of_self(receiver, body, is_changed_before)),
                 FnArg::Typed(argument) => {
-                    let attributes = configuration(&argument.attrs);
-                    let ty = &argument.ty;
+                    let (attributes, ty) = (configuration(&argument.attrs), &argument.ty);
+                    let conditions = conditions(&argument.attrs);
+                    let named = |outer: &Ident, stem, inner| Argument {
+                        attributes,
+                        outer: outer.into_token_stream(),
+                        stem,
+                        inner,
+                        ty: Some((**ty).clone()),
+                        span: ty.span(),
+                        how: how(ty),
+                    };
                     match &mut *argument.pat {
                         Pat::Wild(_) => {}
                         Pat::Ident(name) if is_plain(name) => {
-                            let shadowed = locals.iter().any(|local| local.ident == name.ident);
-                            if !shadowed && mentions(body.to_token_stream(), &unraw(&name.ident)) {
-                                all.push(Argument {
-                                    attributes,
-                                    outer: name.ident.to_token_stream(),
-                                    stem: unraw(&name.ident),
-                                    inner: Pat::Ident(name.clone()),
-                                    ty: Some((**ty).clone()),
-                                    span: ty.span(),
-                                    how: how(ty),
-                                });
+                            let stem = unraw(&name.ident);
+                            let same =
+                                locals.iter_mut().find(|local| local.name.ident == name.ident);
+                            if let Some(local) = same {
+                                local.or_where(conditions);
+                            } else if mentions(body.to_token_stream(), &stem) {
+                                all.push(named(&name.ident, stem, Pat::Ident(name.clone())));
                             }
-                            if before.len() <= 1 {
+                            if !is_changed_before {
                                 name.mutability = None;
                             } else if name.mutability.is_some() {
                                 argument.attrs.push(changed_inside());
                             }
                         }
-                        pattern if flavour == Flavour::Deferred => {
+                        pattern if flavour == Flavour::Deferred || binds(pattern, &policy) => {
                             let names = names(pattern);
                             if names.iter().any(|name| name.mutability.is_some()) {
                                 argument.attrs.push(changed_inside());
                             }
-                            locals.extend(names);
+                            locals.extend(Local::all(names, &conditions));
                         }
                         pattern => {
                             let outer = format_ident!("argument{index}", span = Span::mixed_site());
                             // As no argument with a name can be called.
                             let stem = format!("{index}_argument");
                             let inner = std::mem::replace(pattern, Pat::Ident(plain(&outer)));
-                            all.push(Argument {
-                                attributes,
-                                outer: outer.into_token_stream(),
-                                stem,
-                                inner,
-                                ty: Some((**ty).clone()),
-                                span: ty.span(),
-                                how: how(ty),
-                            });
+                            all.push(named(&outer, stem, inner));
                         }
                     }
                 }
             }
         }
-        for local in locals {
-            if mentions(body.to_token_stream(), &unraw(&local.ident)) {
-                all.push(Argument {
-                    attributes: vec![],
-                    outer: local.ident.to_token_stream(),
-                    stem: unraw(&local.ident),
-                    span: local.ident.span(),
-                    inner: Pat::Ident(local),
-                    ty: None,
-                    how: How::Own,
-                });
-            }
-        }
+        let is_needed = |local: &Local| mentions(body.to_token_stream(), &unraw(&local.name.ident));
+        all.extend(locals.into_iter().filter(is_needed).map(Argument::from));
         let mut arguments = Arguments::none();
+        let mut stems: Vec<String> = vec![];
         for mut argument in all {
             if matches!(argument.how, How::Own) && mentions(policy.clone(), &argument.stem) {
                 argument.how = How::Clone;
             }
+            if stems.contains(&argument.stem) {
+                // A macro may give two arguments one name, that are not the same to the compiler.
+                argument.stem = format!("{}_{}", stems.len(), argument.stem);
+            }
             arguments.add(&argument, &settings.root);
+            stems.push(argument.stem);
         }
         arguments
     }
@@ -192,21 +186,8 @@ impl Arguments {
     }
 }
 
-fn unraw(name: &Ident) -> String {
-    name.unraw().to_string()
-}
-
-/// What decides whether the argument is there.
-fn configuration(attributes: &[Attribute]) -> Vec<Attribute> {
-    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
-}
-
 fn is_plain(name: &PatIdent) -> bool {
     name.by_ref.is_none() && name.subpat.is_none()
-}
-
-fn plain(name: &Ident) -> PatIdent {
-    PatIdent { attrs: vec![], by_ref: None, mutability: None, ident: name.clone(), subpat: None }
 }
 
 /// How an argument of a type is given to each attempt, by what is written of it.
@@ -234,6 +215,11 @@ fn how(ty: &Type) -> How {
     }
 }
 
+/// Whether a type is a reference, as far as that is written.
+pub(super) fn is_borrowed(ty: &Type) -> bool {
+    matches!(how(ty), How::Copy | How::Reborrow)
+}
+
 /// Whether the type can be written in a body.
 fn is_nameable(ty: &Type) -> bool {
     let opaque = without_impl_trait(ty.clone()).to_token_stream().to_string();
@@ -242,7 +228,7 @@ fn is_nameable(ty: &Type) -> bool {
 
 /// `self` by anything but a shared reference becomes another variable, since `self` cannot be
 /// bound.
-fn of_self(receiver: &mut Receiver, body: &mut Block) -> Option<Argument> {
+fn of_self(receiver: &mut Receiver, body: &mut Block, is_changed_before: bool) -> Option<Argument> {
     let (how, ty, span) = match &receiver.kind {
         ReceiverKind::Reference(_, _, mutable) => {
             mutable.as_ref()?;
@@ -258,9 +244,14 @@ fn of_self(receiver: &mut Receiver, body: &mut Block) -> Option<Argument> {
             (How::Own, Some(parse_quote!(#ty)), span)
         }
     };
-    let mutability = receiver.mutability.take();
     if !mentions(body.to_token_stream(), "self") {
         return None;
+    }
+    let mutability = receiver.mutability;
+    if !is_changed_before {
+        receiver.mutability = None;
+    } else if mutability.is_some() {
+        receiver.attrs.push(changed_inside());
     }
     replace_self(body);
     let name = this(receiver.self_token.span);
@@ -270,44 +261,17 @@ fn of_self(receiver: &mut Receiver, body: &mut Block) -> Option<Argument> {
     Some(Argument { attributes, outer, stem: "self".into(), inner, ty, span, how })
 }
 
-/// A variable of the outer function may be changed in the attempts only, which have their own.
-fn changed_inside() -> Attribute {
-    parse_quote!(#[allow(unused_mut)])
-}
-
-/// The variables that statements bind.
-fn locals(statements: &mut [Stmt]) -> Vec<PatIdent> {
-    let mut all: Vec<PatIdent> = vec![];
-    for statement in statements {
-        if let Stmt::Local(local) = statement {
-            let names = names(&mut local.pat.clone());
-            if names.iter().any(|name| name.mutability.is_some()) {
-                local.attrs.push(changed_inside());
-            }
-            for name in names {
-                all.retain(|other| other.ident != name.ident);
-                all.push(name);
-            }
+impl From<Local> for Argument {
+    fn from(Local { name, conditions }: Local) -> Self {
+        let attribute: Attribute = parse_quote!(#[cfg(any(#(#conditions),*))]);
+        Argument {
+            attributes: if conditions.is_empty() { vec![] } else { vec![attribute] },
+            outer: name.ident.to_token_stream(),
+            stem: unraw(&name.ident),
+            span: name.ident.span(),
+            inner: Pat::Ident(name),
+            ty: None,
+            how: How::Own,
         }
     }
-    all
-}
-
-/// The variables that a pattern binds. A name that begins with a capital letter is taken for a
-/// constant.
-fn names(pattern: &mut Pat) -> Vec<PatIdent> {
-    struct Names(Vec<PatIdent>);
-    impl VisitMut for Names {
-        fn visit_pat_ident_mut(&mut self, name: &mut PatIdent) {
-            if !name.ident.to_string().starts_with(char::is_uppercase) {
-                let mutability: Option<Token![mut]> =
-                    name.mutability.filter(|_| name.by_ref.is_none());
-                self.0.push(PatIdent { mutability, ..plain(&name.ident) });
-            }
-            visit_mut::visit_pat_ident_mut(self, name);
-        }
-    }
-    let mut names = Names(vec![]);
-    names.visit_pat_mut(pattern);
-    names.0
 }

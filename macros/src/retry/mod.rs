@@ -4,6 +4,7 @@ mod arguments;
 mod body;
 mod function;
 mod lending;
+mod locals;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Block, Expr, FnArg, Pat, Signature, Stmt, Type, parse_quote};
 
-use self::arguments::Arguments;
+use self::arguments::{Arguments, is_borrowed};
 use self::function::{Flavour, Function, tail, without_impl_trait, without_report};
 use self::settings::{Policy, Settings};
 
@@ -86,7 +87,9 @@ fn retry(
     let left = Ident::new("outcome", Span::mixed_site());
     let attempt = match flavour {
         Flavour::Blocking => quote!(#attempts.attempt_blocking(|| -> #outcome { #bound #body })),
-        _ => quote!(#attempts.attempt(async { #pin #bound #body }).await),
+        // What is lent belongs to the attempt, also what could be copied: a reference to it is not
+        // `Send` wherever it is.
+        _ => quote!(#attempts.attempt(async move { #pin #bound #body }).await),
     };
     let retried: Block = parse_quote!({
         #let_policy
@@ -197,8 +200,8 @@ fn is_place(expression: &Expr) -> bool {
 fn is_reference(expression: &Expr, signature: &Signature) -> bool {
     let Expr::Path(path) = expression else { return false };
     signature.inputs.iter().any(|argument| match argument {
-        FnArg::Typed(argument) => match (&*argument.pat, &*argument.ty) {
-            (Pat::Ident(name), Type::Reference(_)) => path.path.is_ident(&name.ident),
+        FnArg::Typed(argument) => match &*argument.pat {
+            Pat::Ident(name) => path.path.is_ident(&name.ident) && is_borrowed(&argument.ty),
             _ => false,
         },
         FnArg::Receiver(_) => false,

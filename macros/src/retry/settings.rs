@@ -120,7 +120,7 @@ impl Parse for Settings {
                 settings.read(input, &key, &name, &mut errors)?;
                 seen.push(name);
             } else {
-                let policy = input.parse()?;
+                let policy = ungrouped(input.parse()?);
                 if first {
                     match named(policy) {
                         Ok(policy) => settings.policy = policy,
@@ -212,7 +212,7 @@ impl Settings {
                 errors.add(Error::new(key.span(), message));
             }
             "operation" => {
-                let value: Expr = input.parse()?;
+                let value = ungrouped(input.parse()?);
                 match string(&value) {
                     Some(operation) if operation.value().trim().is_empty() => {
                         errors.add(Error::new_spanned(operation, "an operation needs a name"));
@@ -228,6 +228,14 @@ impl Settings {
             _ => self.setters.push((key.clone(), input.parse()?)),
         }
         Ok(())
+    }
+}
+
+/// What `macro_rules!` hands on comes in a group that nobody sees.
+fn ungrouped(expression: Expr) -> Expr {
+    match expression {
+        Expr::Group(group) if matches!(*group.expr, Expr::Lit(_) | Expr::Path(_)) => *group.expr,
+        expression => expression,
     }
 }
 
