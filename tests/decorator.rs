@@ -972,6 +972,25 @@ fn methods_under_async_trait_are_retried() {
 }
 
 #[test]
+fn methods_under_async_trait_may_report() {
+    #[async_trait]
+    trait Parse {
+        async fn parse(&self, text: &str) -> Result<i32, RetryError<ParseIntError>>;
+    }
+    #[async_trait]
+    impl Parse for Memory {
+        #[retry(THREE, report)]
+        async fn parse(&self, text: &str) -> Result<i32, RetryError<ParseIntError>> {
+            let number = text.parse()?;
+            Ok(number)
+        }
+    }
+    let memory = Memory::default();
+    assert_eq!(block_on(memory.parse("7")).unwrap(), 7);
+    assert_eq!(block_on(assert_send(memory.parse("x"))).unwrap_err().attempts(), 3);
+}
+
+#[test]
 fn functions_that_return_a_future_are_retried_in_it() {
     #[retry(THREE)]
     #[allow(clippy::manual_async_fn, reason = "what is tested")]

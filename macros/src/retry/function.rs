@@ -217,32 +217,3 @@ pub(super) fn without_impl_trait(mut ty: Type) -> Type {
     Infer.visit_type_mut(&mut ty);
     ty
 }
-
-/// What the attempts make where the function returns a report: `Result<T, E>` for
-/// `Result<T, RetryError<E>>`.
-pub(super) fn without_report(declared: &Type) -> syn::Result<Type> {
-    let unreported = || {
-        let mut outcome = declared.clone();
-        let Type::Path(path) = &mut outcome else { return None };
-        let result = path.path.segments.last_mut().filter(|last| last.ident == "Result")?;
-        let PathArguments::AngleBracketed(results) = &mut result.arguments else { return None };
-        let [_, GenericArgument::Type(Type::Path(error))] =
-            &mut *results.args.iter_mut().collect::<Vec<_>>()
-        else {
-            return None;
-        };
-        let error_name = error.path.segments.last().filter(|last| last.ident == "RetryError")?;
-        let PathArguments::AngleBracketed(errors) = &error_name.arguments else { return None };
-        let [GenericArgument::Type(inner)] = &*errors.args.iter().cloned().collect::<Vec<_>>()
-        else {
-            return None;
-        };
-        *results.args.last_mut()? = GenericArgument::Type(inner.clone());
-        Some(outcome)
-    };
-    unreported().ok_or_else(|| {
-        let message = "with `report` the function returns `Result<T, RetryError<E>>`, written out, \
-                       where its body makes a `Result<T, E>`";
-        Error::new_spanned(declared, message)
-    })
-}

@@ -5,6 +5,7 @@ mod body;
 mod function;
 mod lending;
 mod locals;
+mod report;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use syn::spanned::Spanned as _;
 use syn::{Block, Expr, FnArg, Pat, Signature, Stmt, Type, parse_quote};
 
 use self::arguments::{Arguments, is_borrowed};
-use self::function::{Flavour, Function, tail, without_impl_trait, without_report};
+use self::function::{Flavour, Function, tail, without_impl_trait};
+use self::report::{unreport, without_report};
 use self::settings::{Policy, Settings};
 
 /// Expands `#[retry(settings)] function`. What cannot be retried stays what it is, beside the
@@ -34,7 +36,10 @@ fn decorate(settings: &Settings, mut function: Function) -> syn::Result<Function
     settings.policy.check(cfg!(any(feature = "config", test)))?;
     let shape = function.shape()?;
     let outcome = match settings.report {
-        Some(_) => without_report(&shape.outcome)?,
+        Some(_) => {
+            unreport(&mut function.body);
+            without_report(&shape.outcome)?
+        }
         None => shape.outcome,
     };
     let outcome = without_impl_trait(outcome);

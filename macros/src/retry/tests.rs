@@ -113,3 +113,25 @@ fn a_name_without_the_feature_for_it_is_told_what_is_missing() {
     );
     assert_eq!(refusal(quote!(POLICY)), None);
 }
+
+#[test]
+fn what_other_macros_say_of_the_outcome_is_said_without_the_report() {
+    let function = quote! {
+        fn save(item: u8) -> Result<u8, RetryError<Error>> {
+            if false {
+                let __tracing_attr_fake_return: Result<u8, RetryError<Error>> = loop {};
+                return __tracing_attr_fake_return;
+            }
+            {
+                let own: Result<u8, RetryError<Error>> = put(item);
+                own.map_err(RetryError::into_error)
+            }
+        }
+    };
+    let expansion = expanded(quote!(POLICY, report), function);
+    assert!(
+        expansion.contains("let __tracing_attr_fake_return: Result<u8, Error> ="),
+        "{expansion}"
+    );
+    assert!(expansion.contains("let own: Result<u8, RetryError<Error>> ="), "{expansion}");
+}
