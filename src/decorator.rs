@@ -75,7 +75,7 @@
 /// | `classify`, `classifier` | what an [outcome](crate::Retry::classify) means | what the policy says |
 /// | `on_attempt`, `on_retry`, `on_success`, `on_give_up`, `on_finish` | hears of an [event](crate::hook) | |
 /// | `hook` | a [`Hook`](crate::Hook), or a tuple of them | |
-/// | `operation` | a string literal: what events call the function | its path, `"crate::module::function"` |
+/// | `operation` | a string literal: what events call the function | its path without a type, `"crate::module::function"` |
 /// | `report` | none; the function returns [`Result<T, RetryError<E>>`](crate::RetryError), its body makes `Result<T, E>` | the outcome itself |
 /// | `timer`, `seed` | as [`timer`](crate::Retry::timer) and [`seed`](crate::Retry::seed) take it | the policy's |
 /// | `crate` | the path of this library, where it is not `::persevere` | |
@@ -111,8 +111,12 @@
 /// An `async fn` waits with the policy's timer; a plain one blocks. A plain function whose body ends
 /// in `async move { .. }` or `Box::pin(async move { .. })` and whose type says what that makes
 /// (`impl Future<Output = ..>`, `Pin<Box<dyn Future<Output = ..>>>`, `BoxFuture<..>`) is retried in that
-/// block; what comes before it runs once, when the function is called. That is what `#[async_trait]`
+/// block; what comes before it runs once, when the function is called, and the variables that it
+/// leaves to the block go to the attempts as arguments by value do. That is what `#[async_trait]`
 /// makes of methods, so both go together.
+///
+/// Other attributes are expanded from the top: `#[tracing::instrument]` above the decorator makes a
+/// span of each attempt, and below it, one of the whole call.
 ///
 /// ```
 /// use persevere::time::VirtualClock;

@@ -195,6 +195,11 @@ impl Settings {
                 let mut message = suggest::unknown(name, &known);
                 if !has_value {
                     message += "; if it is the policy, it comes first";
+                } else if matches!(self.policy, Policy::Default)
+                    && suggest::nearest(name, known).is_none()
+                {
+                    message += "; the policy comes first, and says how often and how long: \
+                                `#[retry(immediate().max_attempts(3))]`";
                 }
                 errors.add(Error::new(key.span(), message));
             }

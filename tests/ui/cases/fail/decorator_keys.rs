@@ -45,4 +45,9 @@ fn path_in_quotes() -> Option<u8> {
     None
 }
 
+#[retry(attempts = 3)]
+fn limit_as_a_key() -> Option<u8> {
+    None
+}
+
 fn main() {}
