@@ -152,3 +152,40 @@
 /// [attempts](crate::Attempts).
 #[doc(inline)]
 pub use persevere_macros::retry;
+
+/// Callers of older editions, where what a last expression borrows is dropped late.
+///
+/// ```edition2021
+/// use persevere::{immediate, retry, time::VirtualClock};
+/// use std::sync::{Arc, Mutex};
+///
+/// struct Stock(Mutex<u32>);
+/// impl Stock {
+///     #[retry(immediate().max_attempts(3))]
+///     fn take(self: Arc<Self>, many: u32) -> Option<u32> {
+///         self.0.lock().unwrap().checked_sub(many)
+///     }
+///     #[retry(immediate().max_attempts(3))]
+///     async fn take_later(stock: Arc<Self>, many: u32) -> Result<u32, String> {
+///         let too_many = format!("{many} of {stock}", stock = stock.0.lock().unwrap());
+///         stock.0.lock().unwrap().checked_sub(many).ok_or(too_many)
+///     }
+/// }
+/// let stock = Arc::new(Stock(Mutex::new(5)));
+/// assert_eq!(stock.clone().take(2), Some(3));
+/// let outcome = VirtualClock::new().block_on(Stock::take_later(stock, 6));
+/// assert_eq!(outcome, Err("6 of 5".to_owned()));
+/// ```
+///
+/// ```edition2018
+/// #[persevere::retry(persevere::immediate().max_attempts(3))]
+/// async fn first((text, by): (String, char), seen: &mut Vec<String>) -> Result<String, String> {
+///     seen.push(text.clone());
+///     Ok(text.split(by).next().ok_or("none")?.to_owned())
+/// }
+/// let mut seen = vec![];
+/// let future = first(("a b".into(), ' '), &mut seen);
+/// assert_eq!(persevere::time::VirtualClock::new().block_on(future), Ok("a".into()));
+/// ```
+#[cfg(doctest)]
+struct Editions;

@@ -81,6 +81,8 @@ fn retry(
     let Arguments { held, lent, bound } = arguments;
     let pin = pin(outcome);
     let braces = body.brace_token;
+    // The braces around it are of this crate's edition, 2024, whatever the caller's is: so what its last
+    // expression borrows from an argument is dropped before the argument.
     // Items in a body may hide what the signature names, so it stays a block; but braces around a
     // mere expression would be the user's, for nothing.
     let body = match &*body.stmts {
