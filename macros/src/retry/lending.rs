@@ -2,8 +2,8 @@
 
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Error, FnArg, Lifetime, ParenthesizedGenericArguments, ReceiverKind, Signature, Type,
-    TypeFnPtr, TypeReference,
+    Error, FnArg, GenericArgument, Lifetime, ParenthesizedGenericArguments, PathArguments,
+    ReceiverKind, Signature, Type, TypeFnPtr, TypeReference,
 };
 
 /// Refuses an outcome that borrows from a `&mut` argument, as far as that is written. The rest the
@@ -45,22 +45,35 @@ struct Lender<'a> {
 impl<'a> Lender<'a> {
     fn of(argument: &'a FnArg) -> Option<Self> {
         let is_self = matches!(argument, FnArg::Receiver(_));
+        let written =
+            |ty| reference(ty).map(|reference| (&reference.lifetime, &reference.mutability));
         let (lifetime, mutability) = match argument {
             FnArg::Receiver(receiver) => match &receiver.kind {
                 ReceiverKind::Reference(_, lifetime, mutability) => (lifetime, mutability),
-                ReceiverKind::Typed(_, ty) => reference(ty)?,
+                ReceiverKind::Typed(_, ty) => written(ty)?,
                 _ => return None,
             },
-            FnArg::Typed(argument) => reference(&argument.ty)?,
+            FnArg::Typed(argument) => written(&argument.ty)?,
         };
         let outer = lifetime.as_ref().filter(|lifetime| lifetime.ident != "_");
         Some(Lender { is_self, is_exclusive: mutability.is_some(), outer })
     }
 }
 
-fn reference(ty: &Type) -> Option<(&Option<Lifetime>, &Option<syn::Token![mut]>)> {
+/// The reference that a type is, be it pinned.
+fn reference(ty: &Type) -> Option<&TypeReference> {
     match ty {
-        Type::Reference(reference) => Some((&reference.lifetime, &reference.mutability)),
+        Type::Reference(reference) => Some(reference),
+        Type::Paren(inner) => reference(&inner.elem),
+        Type::Group(inner) => reference(&inner.elem),
+        Type::Path(path) => {
+            let pin = path.path.segments.last().filter(|last| last.ident == "Pin")?;
+            let PathArguments::AngleBracketed(pinned) = &pin.arguments else { return None };
+            match pinned.args.first()? {
+                GenericArgument::Type(ty) => reference(ty),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -68,9 +81,9 @@ fn reference(ty: &Type) -> Option<(&Option<Lifetime>, &Option<syn::Token![mut]>)
 /// Whether an argument has `name` anywhere but on a `&mut` of its own.
 fn is_shared_by(argument: &FnArg, name: &Lifetime) -> bool {
     let has = |ty: &Type| lifetimes(ty).into_iter().flatten().any(|lifetime| lifetime == *name);
-    let has_inside = |ty: &Type| match ty {
-        Type::Reference(reference) if reference.mutability.is_some() => has(&reference.elem),
-        ty => has(ty),
+    let has_inside = |ty: &Type| match reference(ty) {
+        Some(reference) if reference.mutability.is_some() => has(&reference.elem),
+        _ => has(ty),
     };
     match argument {
         FnArg::Typed(argument) => has_inside(&argument.ty),
@@ -127,6 +140,8 @@ mod tests {
             "fn f(&mut self, other: &str) -> Option<Rows<'_>>",
             "fn f<'a>(&'a mut self, other: &str) -> Option<Rows<'a>>",
             "fn f(self: &mut Self) -> Option<&mut u8>",
+            "fn f(self: Pin<&mut Self>, other: &str) -> Option<&u8>",
+            "fn f<'a>(mut self: std::pin::Pin<&'a mut Self>) -> Option<&'a u8>",
             "fn f(buffer: &mut Vec<u8>, by: u8) -> Option<&u8>",
             "fn f<'a>(buffer: &'a mut Vec<u8>, other: &str) -> Result<u8, &'a str>",
         ] {
@@ -142,6 +157,8 @@ mod tests {
             "fn f<'a>(&mut self, other: &'a str) -> Option<&'a str>",
             "fn f<'a>(&mut self, buffer: &'a mut Vec<&'a str>) -> Option<&'a str>",
             "fn f<'a>(self: &'a Self, buffer: &'a mut u8) -> Option<&'a str>",
+            "fn f(self: Pin<&Self>, buffer: &mut u8) -> Option<&u8>",
+            "fn f(self: Pin<Box<Self>>, text: &str) -> Option<&str>",
             "fn f(&mut self) -> Option<&'static str>",
             "fn f(&mut self) -> Option<fn(&str) -> &str>",
             "fn f(&mut self) -> Option<Box<dyn Fn(&str) -> bool>>",
