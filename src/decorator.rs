@@ -145,6 +145,8 @@
 /// - A `const fn`, which cannot wait.
 /// - With `&mut self`, borrow the policy from `self` for the whole call: `#[retry(self.policy)]` is
 ///   refused by the compiler; give `#[retry(self.policy.clone())]`.
+/// - Tell a format string from other text in a macro: where `self` is not `&self`, the text `"{self}"`
+///   in `vec!["{self}"]` becomes `"{__self}"`, as in `format!("{self}")`.
 /// - See through a type alias: an argument is a reference, and a result a future, where that is
 ///   written.
 ///
