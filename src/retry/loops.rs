@@ -48,12 +48,15 @@ pub struct Loop<O> {
 impl<O> Loop<O> {
     /// A loop whose attempts make `O`.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new() -> Self
+    where
+        O: Outcome,
+    {
         Loop { outcome: PhantomData }
     }
 }
 
-impl<O> Default for Loop<O> {
+impl<O: Outcome> Default for Loop<O> {
     fn default() -> Self {
         Self::new()
     }
@@ -85,6 +88,7 @@ impl<O> Operation for Loop<O> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<O: Outcome> Produces<marker::Loop> for InBody<O> {
     type Outcome = O;
 }
