@@ -35,11 +35,16 @@ const fn is_ahead(number: u32, other: u32, bits: u32, most: u32) -> bool {
 #[derive(Debug)]
 pub(super) struct Ring {
     outcomes: Box<[AtomicU32]>,
-    next: AtomicU64,
+    next: Apart<AtomicU64>,
     /// Generation, outcomes and failures, in 32, 16 and 16 bits. What replaces a failure may be
     /// counted before it, so the failures have a sign.
     totals: AtomicU64,
 }
+
+/// Keeps what every call writes out of the cache lines that every call only reads.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Apart<T>(T);
 
 /// Generations have so many bits, and one more tells an outcome from none.
 const GENERATION: u32 = 29;
@@ -49,20 +54,23 @@ const FAILED: u32 = 1;
 impl Ring {
     pub(super) fn new(length: u32) -> Self {
         let outcomes = (0..length).map(|_| AtomicU32::new(0)).collect();
-        Ring { outcomes, next: AtomicU64::new(0), totals: AtomicU64::new(0) }
+        Ring { outcomes, next: Apart(AtomicU64::new(0)), totals: AtomicU64::new(0) }
     }
 
     /// Adds an outcome to those of `generation`, and says what they are then.
     pub(super) fn record(&self, generation: u32, failed: bool) -> Seen {
-        let place = self.next.fetch_add(1, Relaxed) % self.outcomes.len() as u64;
+        let place = self.next.0.fetch_add(1, Relaxed) % self.outcomes.len() as u64;
         let outcome = generation << 2 | PRESENT | u32::from(failed);
-        // Who comes late leaves what a later generation wrote.
+        // Who comes late leaves what a later generation wrote. The same again, as in a row of
+        // successes, is not written: a word that nobody writes stays in every core's cache.
         let replaced = self.outcomes[place as usize].fetch_update(AcqRel, Acquire, |old| {
-            (!is_ahead(old >> 2, generation, GENERATION, 1 << 16)).then_some(outcome)
+            let is_late = is_ahead(old >> 2, generation, GENERATION, 1 << 16);
+            (old != outcome && !is_late).then_some(outcome)
         });
-        let Ok(old) = replaced else {
+        let (Ok(old) | Err(old)) = replaced;
+        if replaced.is_err() && old != outcome {
             return Seen::default();
-        };
+        }
         let old = if old >> 2 == generation { old } else { 0 };
         let calls = u16::from(old & PRESENT == 0);
         let failures = u16::from(failed).wrapping_sub(u16::from(old & FAILED != 0));
