@@ -105,7 +105,7 @@ impl Shared {
     }
 
     /// Pays for a retry; `None` if there is not enough.
-    #[inline(never)]
+    #[inline]
     pub(super) fn pay(&self, after_timeout: bool) -> Option<Taken> {
         let taken = |amount| Taken {
             amount,

@@ -181,6 +181,7 @@ impl Window {
     }
 
     /// Takes all of `amount` or nothing, and gives the epoch for a [refund](Window::refund).
+    #[inline(never)]
     pub(super) fn withdraw(&self, amount: i64, now: u64) -> Option<u64> {
         self.exchange(now, |current, net| {
             let covered = self.reserve + self.before(current) + net >= amount;
