@@ -72,9 +72,7 @@ impl Clone for Guarding {
 impl Drop for Guarding {
     #[inline]
     fn drop(&mut self) {
-        if self.held.taken.is_some() || self.held.ticket.is_some() {
-            self.tell(|hooks| *hooks = (None, None, None));
-        }
+        self.tell(|hooks| *hooks = (None, None, None));
     }
 }
 
