@@ -339,7 +339,7 @@ impl Engine {
         let floor = match verdict {
             Verdict::Retry => 0,
             Verdict::RetryAfter(floor) => nanos(floor),
-            Verdict::Stop | Verdict::Accept => return Err(Reason::NotRetryable),
+            Verdict::Stop | Verdict::Never | Verdict::Accept => return Err(Reason::NotRetryable),
         };
         let limits = backoff.limits();
         if limits.attempts.is_some_and(|most| self.number >= most.get()) {

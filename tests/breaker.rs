@@ -727,6 +727,26 @@ fn as_a_plain_hook_it_refuses_retries_only() {
 }
 
 #[test]
+fn a_server_that_forbids_a_retry_has_failed() {
+    let never = |_: &Result<(), Trouble>, _: &Attempt| Some(Verdict::Never);
+    let policy = Policy::new(immediate().max_attempts(3)).classify(never);
+    for outside in [false, true] {
+        let (breaker, _) = breaker(Settings::consecutive(2));
+        for state in [State::Closed, State::Open] {
+            let outcome = if outside {
+                policy.guard(breaker.operations()).call(|_| Err(Trouble::Down))
+            } else {
+                policy.guard(breaker.clone()).call(|_| Err(Trouble::Down))
+            };
+            assert_eq!((outcome, breaker.state()), (Err(Trouble::Down), state), "{outside}");
+        }
+    }
+    let seen = Cell::new(None);
+    let _ = policy.hook(observe(|what| seen.set(Some(what)))).call(|_| Err(Trouble::Down));
+    assert_eq!(seen.get(), Some(Observed::Failure));
+}
+
+#[test]
 fn a_stop_counts_as_the_settings_say() {
     let stop = |_: &Result<(), Trouble>, _: &Attempt| Some(Verdict::Stop);
     let policy = Policy::new(immediate().max_attempts(3)).classify(stop);

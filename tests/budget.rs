@@ -161,12 +161,22 @@ fn what_is_beyond_three_decimals_of_a_token_ratio_is_ignored_and_no_decimal_is_l
 }
 
 #[test]
-fn an_outcome_that_stops_neither_drains_nor_refills_a_threshold() {
-    let budget = Budget::new(Threshold::GRPC_EXAMPLE);
-    let fatal = |_: &Option<()>, _: &Attempt| Some(Verdict::Stop);
-    let policy = Policy::new(immediate().max_attempts(3)).classify(fatal).hook(budget.clone());
-    let _ = policy.call(|_| None::<()>);
-    assert_eq!(budget.tokens(), 10.0);
+fn an_outcome_that_stops_neither_drains_nor_refills_a_threshold_and_a_forbidden_retry_drains_it() {
+    // "The only RPCs that are counted as failures for the throttling policy are RPCs that fail with a
+    // status code that qualifies as a retryable or non-fatal status code, or that receive a pushback
+    // response indicating not to retry."
+    for (verdict, left) in [(Verdict::Stop, 10.0), (Verdict::Never, 9.0)] {
+        let budget = Budget::new(Threshold::GRPC_EXAMPLE);
+        let classify = move |_: &Option<()>, _: &Attempt| Some(verdict);
+        let policy =
+            Policy::new(immediate().max_attempts(3)).classify(classify).hook(budget.clone());
+        let mut calls = 0;
+        let _ = policy.call(|_| {
+            calls += 1;
+            None::<()>
+        });
+        assert_eq!((calls, budget.tokens()), (1, left));
+    }
 }
 
 /// Calls that fail at once, with one retry each: how many of `calls` were allowed it.

@@ -29,6 +29,7 @@ enum Fault {
     Busy(usize),
     Fatal(usize),
     After(Duration, usize),
+    Forbidding(usize),
     Interrupted(Interrupted),
 }
 
@@ -42,6 +43,7 @@ fn meaning(outcome: &Result<usize, Fault>, _: &Attempt) -> Option<Verdict> {
     match outcome {
         Err(Fault::Fatal(_)) => Some(Verdict::Stop),
         Err(Fault::After(delay, _)) => Some(Verdict::RetryAfter(*delay)),
+        Err(Fault::Forbidding(_)) => Some(Verdict::Never),
         _ => None,
     }
 }
@@ -53,9 +55,10 @@ enum Ends {
     Busy,
     Fatally,
     After(u64),
+    Forbidding,
     InPanic,
 }
-use Ends::{After, Busy, Fatally, InPanic, Well};
+use Ends::{After, Busy, Fatally, Forbidding, InPanic, Well};
 
 /// Never, in milliseconds.
 const NEVER: u64 = 1_000_000_000;
@@ -144,6 +147,7 @@ impl Future for Copy<'_> {
             Busy => Err(Fault::Busy(number)),
             Fatally => Err(Fault::Fatal(number)),
             After(millis) => Err(Fault::After(ms(millis), number)),
+            Forbidding => Err(Fault::Forbidding(number)),
             InPanic => panic!("copy {number}"),
         })
     }
@@ -305,6 +309,23 @@ fn the_longest_wish_to_be_left_alone_is_not_lost_among_other_failures() {
     assert_eq!(one(&server, 50, 2), (longest, 200));
     let server = Server::new([(200, After(40)), (10, After(30))]);
     assert_eq!(one(&server, 50, 2), (Err(Fault::After(ms(40), 1)), 200));
+}
+
+#[test]
+fn a_server_that_forbids_more_attempts_gets_no_more_copies_and_those_that_run_may_win() {
+    let server = Server::new([(200, Well), (10, Forbidding), (0, Well)]);
+    assert_eq!(one(&server, 50, 3), (Ok(1), 200));
+    assert_eq!(server.started(), [0, 50]);
+    // Where none does, the call ends with what the server said.
+    let server = Server::new([(200, After(40)), (10, Forbidding)]);
+    assert_eq!(one(&server, 50, 2), (Err(Fault::Forbidding(2)), 200));
+    let retry = (|| server.fetch())
+        .hedged(Idempotent, server.hedge(50))
+        .retry_with(constant(ms(10)).max_attempts(3))
+        .classify(meaning)
+        .timer(server.clock.clone());
+    assert_eq!(server.run(retry), Err(Fault::Forbidding(3)));
+    assert_eq!(server.started().len(), 3);
 }
 
 #[test]
@@ -770,6 +791,7 @@ fn ends() -> impl Strategy<Value = (u64, Ends)> {
         4 => Just(Busy),
         1 => Just(Fatally),
         1 => (1_u64..50).prop_map(After),
+        1 => Just(Forbidding),
         1 => Just(InPanic),
     ];
     (prop_oneof![1 => Just(0_u64), 6 => 1_u64..300], ends)

@@ -354,14 +354,14 @@ fn a_status_says_whether_and_the_headers_say_when() {
     let later = Some(Verdict::RetryAfter(secs(9)));
     for status in 100..1000 {
         let given = (lines(status, &[]), lines(status, &wait), lines(status, &forbid));
+        let (stop, never) = (Some(Verdict::Stop), Some(Verdict::Never));
         let expected = match status {
-            408 | 425 | 429 | 500 | 502 | 503 | 504 => (Some(Verdict::Retry), later),
-            403 | 413 => (Some(Verdict::Stop), later),
-            400..=599 => (Some(Verdict::Stop), Some(Verdict::Stop)),
-            _ => (None, None),
+            408 | 425 | 429 | 500 | 502 | 503 | 504 => (Some(Verdict::Retry), later, never),
+            403 | 413 => (stop, later, never),
+            400..=599 => (stop, stop, stop),
+            _ => (None, None, None),
         };
-        let forbidden = expected.0.map(|_| Verdict::Stop);
-        assert_eq!(given, (expected.0, expected.1, forbidden), "{status}");
+        assert_eq!(given, expected, "{status}");
     }
 }
 
@@ -445,7 +445,7 @@ proptest! {
         let given = verdict(status, &headers, now);
         if said == Some(Never) {
             prop_assert!(headers.contains_key("grpc-retry-pushback-ms"));
-            prop_assert!(matches!(given, None | Some(Verdict::Stop)));
+            prop_assert!(matches!(given, None | Some(Verdict::Stop | Verdict::Never)));
         }
         if let (Some(After(delay)), Some(Verdict::RetryAfter(given))) = (said, given) {
             prop_assert_eq!(delay, given);

@@ -93,8 +93,12 @@ pub enum Verdict {
     /// neither capped by [`max_delay`](crate::Backoff::max_delay) nor jittered down. More than the
     /// [ceiling](crate::Backoff::max_retry_after), five minutes by default, stops the call.
     RetryAfter(Duration),
-    /// It will not get better: return it, as a failure.
+    /// It will not get better: return it, as a failure. The server did its part.
     Stop,
+    /// The server failed and forbids another attempt: return it, as a failure. The call ends as with
+    /// [`Stop`](Verdict::Stop), and guards hear of a server in trouble: a budget that counts failures
+    /// and a circuit breaker count one.
+    Never,
 }
 
 /// Decides what an outcome means, for values and errors alike.

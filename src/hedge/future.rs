@@ -179,6 +179,10 @@ where
                 *this.open = false;
                 floor
             }
+            Verdict::Never => {
+                *this.open = false;
+                Duration::MAX
+            }
         };
         match this.failed {
             Some((_, longest)) if *longest > floor => {}

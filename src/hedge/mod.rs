@@ -54,9 +54,9 @@
 //! | the budget refuses | no more copies of this attempt, and no more questions |
 //! | a copy is accepted | it is the outcome; the others are dropped |
 //! | a copy fails, others run | it waits for them |
-//! | with [`RetryAfter`](Verdict::RetryAfter) | the same, and no more copies start: the server asked to be left alone |
+//! | with [`RetryAfter`](Verdict::RetryAfter) or [`Never`](Verdict::Never) | the same, and no more copies start: the server asked to be left alone |
 //! | with [`Stop`](Verdict::Stop) | it is the outcome, since no copy will do better; the others are dropped |
-//! | the last that runs fails | the outcome is the failure with the longest `RetryAfter`, or else the last one |
+//! | the last that runs fails | the outcome is the failure with `Never`, or the longest `RetryAfter`, or else the last one |
 //! | a copy panics | the panic propagates; the others are dropped with the attempt |
 //! | it is dropped | all copies are |
 //!

@@ -71,7 +71,7 @@ use super::kinds::is_transient_status;
 ///
 /// let second = Duration::from_secs(1);
 /// assert_eq!(ServerDelay::After(second).verdict(), Verdict::RetryAfter(second));
-/// assert_eq!(ServerDelay::Never.verdict(), Verdict::Stop);
+/// assert_eq!(ServerDelay::Never.verdict(), Verdict::Never);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -83,12 +83,12 @@ pub enum ServerDelay {
 }
 
 impl ServerDelay {
-    /// What it means for the call: [`Verdict::RetryAfter`] or [`Verdict::Stop`].
+    /// What it means for the call: [`Verdict::RetryAfter`] or [`Verdict::Never`].
     #[must_use]
     pub const fn verdict(self) -> Verdict {
         match self {
             ServerDelay::After(delay) => Verdict::RetryAfter(delay),
-            ServerDelay::Never => Verdict::Stop,
+            ServerDelay::Never => Verdict::Never,
         }
     }
 }
@@ -125,7 +125,7 @@ pub fn server_delay(headers: &HeaderMap, now: SystemTime) -> Option<ServerDelay>
 ///
 /// | status | verdict |
 /// |---|---|
-/// | 408, 425, 429, 500, 502, 503, 504 | what the server says: [`RetryAfter`](Verdict::RetryAfter), or [`Stop`](Verdict::Stop) if it forbids a retry; [`Retry`](Verdict::Retry) if it says nothing |
+/// | 408, 425, 429, 500, 502, 503, 504 | what the server says: [`RetryAfter`](Verdict::RetryAfter), or [`Never`](Verdict::Never) if it forbids a retry; [`Retry`](Verdict::Retry) if it says nothing |
 /// | 403, 413 | the same, but [`Stop`](Verdict::Stop) if it says nothing: GitHub's limits are a 403, and RFC 9110 has a 413 that is temporary |
 /// | any other of 4xx and 5xx | [`Stop`](Verdict::Stop) |
 /// | the rest | none: a value is accepted unless another classifier asks for more |

@@ -44,7 +44,7 @@ pub struct RefuseIf<F>(F);
 pub enum Observed {
     /// It was accepted, or [stopped](Verdict::Stop) the call: the service answered.
     Success,
-    /// It is to be retried, whether it is or not.
+    /// It is to be retried, whether it is or not; or the server [forbids](Verdict::Never) that.
     Failure,
     /// It was cancelled, left, or panicked.
     Nothing,
@@ -121,7 +121,7 @@ impl<O, F: FnMut(Observed)> Hook<O> for Observe<F> {
     fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
         self.tell(match event.verdict() {
             Verdict::Accept | Verdict::Stop => Observed::Success,
-            Verdict::Retry | Verdict::RetryAfter(_) => Observed::Failure,
+            Verdict::Retry | Verdict::RetryAfter(_) | Verdict::Never => Observed::Failure,
         });
     }
 

@@ -48,7 +48,7 @@ impl Shared {
     fn counts(&self, verdict: Verdict) -> Counts {
         match verdict {
             Verdict::Accept => Counts::Success,
-            Verdict::Retry | Verdict::RetryAfter(_) => Counts::Failure,
+            Verdict::Retry | Verdict::RetryAfter(_) | Verdict::Never => Counts::Failure,
             Verdict::Stop => self.parts.settings.stop,
         }
     }
@@ -186,6 +186,14 @@ impl<O> Hook<O> for Operations {
     fn before_attempt(&mut self, attempt: &Attempt) {
         if attempt.is_first() {
             let _ = self.shared.enter(&mut self.ticket);
+        }
+    }
+
+    /// The reason of the end does not tell this from a stop.
+    #[inline]
+    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+        if event.verdict() == Verdict::Never {
+            self.shared.answer(&mut self.ticket, Counts::Failure);
         }
     }
 

@@ -51,6 +51,7 @@
 //! |---|---|
 //! | accepted | success |
 //! | [`Retry`](crate::Verdict::Retry), [`RetryAfter`](crate::Verdict::RetryAfter), also if no retry follows | failure |
+//! | [`Never`](crate::Verdict::Never) | failure |
 //! | [`Stop`](crate::Verdict::Stop) | success, since the service answered; [`Settings::stop`] changes it |
 //! | cancelled, left or panicked | nothing: a probe goes back |
 //!

@@ -168,10 +168,10 @@ impl From<CostPerRetry> for Model {
 /// ([proposal A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#throttling-retry-attempts-and-hedged-rpcs)).
 ///
 /// It starts with `max_tokens`. Every attempt that fails so that it might be retried takes one,
-/// whether it is retried or not; every attempt that succeeds adds `token_ratio`. Retries are made
-/// while there are more than half of `max_tokens`, and cost nothing themselves. An attempt that
-/// [stops](crate::Verdict::Stop) the call does neither: the server did answer. So does one after
-/// which the server forbids a retry, where the proposal has it take a token: to a hook, both are one.
+/// whether it is retried or not; so does one after which the server
+/// [forbids](crate::Verdict::Never) a retry. Every attempt that succeeds adds `token_ratio`. Retries
+/// are made while there are more than half of `max_tokens`, and cost nothing themselves. An attempt
+/// that [stops](crate::Verdict::Stop) the call does neither: the server did answer.
 ///
 /// | setting | default | range |
 /// |---|---|---|

@@ -98,7 +98,9 @@ impl Shared {
             match verdict {
                 Verdict::Accept if bucket.is_full() => {}
                 Verdict::Accept => bucket.put(*reward),
-                Verdict::Retry | Verdict::RetryAfter(_) => bucket.drain(Threshold::PARTS),
+                Verdict::Retry | Verdict::RetryAfter(_) | Verdict::Never => {
+                    bucket.drain(Threshold::PARTS);
+                }
                 Verdict::Stop => {}
             }
         }
