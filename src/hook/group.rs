@@ -81,14 +81,20 @@ impl<O, A: Hook<O>, B: Hook<O>> Hook<O> for (A, B) {
     #[inline]
     fn finish(&mut self, event: &FinishEvent<'_, O>) {
         let (first, second) = self;
-        let panicked = Finally(|| second.finish(event));
-        first.finish(event);
-        core::mem::forget(panicked);
-        second.finish(event);
+        both(|| first.finish(event), || second.finish(event));
     }
 }
 
-/// Runs a closure when dropped: when a hook before it panics.
+/// Tells the second also if the first panics, which then takes its course.
+#[inline]
+pub(crate) fn both(first: impl FnOnce(), mut second: impl FnMut()) {
+    let panicked = Finally(&mut second);
+    first();
+    core::mem::forget(panicked);
+    second();
+}
+
+/// Runs a closure when dropped: when what comes before it panics.
 struct Finally<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for Finally<F> {

@@ -252,8 +252,8 @@ impl CircuitBreaker {
     /// A closed circuit like this one that also tells `listener` of every change of its state, once.
     /// It is called after the change, by whoever made it, and holds nobody else up. It may use the
     /// breaker: what it changes itself is told at once, so listeners after it hear of that first. One
-    /// that panics takes the call with it, and those after it are not told; the circuit has changed
-    /// all the same. It shares no state with this one.
+    /// that panics takes the call with it; those after it are told, and the circuit has changed all
+    /// the same. It shares no state with this one.
     ///
     /// ```
     /// use persevere::hook::CircuitBreaker;

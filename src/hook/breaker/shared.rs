@@ -7,6 +7,7 @@ use core::fmt;
 use super::machine::{self, Kind, Machine, Ticket, Transition};
 use super::rate::{Ring, Seen, Slots};
 use super::{Change, Counts, Settings, State, Trip, Window};
+use crate::hook::both;
 use crate::hook::now::Now;
 use crate::time::{from_nanos, nanos};
 use crate::{Attempt, Backoff, random};
@@ -154,10 +155,14 @@ impl Shared {
     #[inline]
     pub(super) fn tell(&self, transition: Option<Transition>) {
         if let Some(transition) = transition {
-            for listener in &self.parts.listeners {
-                listener(&Change { transition });
-            }
+            tell(&self.parts.listeners, &Change { transition });
         }
+    }
+}
+
+fn tell(listeners: &[Arc<Listener>], change: &Change) {
+    if let [listener, others @ ..] = listeners {
+        both(|| listener(change), || tell(others, change));
     }
 }
 
