@@ -403,7 +403,7 @@ pub trait Backoff {
     label = "`{Self}` is no backoff that stops",
     note = "add `.max_attempts(5)` or `.max_elapsed(duration)`, or say `.forever()`",
     note = "for a dynamic backoff use `dyn Finite` instead of `dyn Backoff`, or add a limit outside; for your own backoff that ends by itself, `impl Finite for {Self} {{}}`",
-    note = "a duration alone is no backoff: `constant(duration)` and `exponential(duration)` are"
+    note = "a duration alone is no backoff: `constant(duration)` and `exponential(duration)` are; and a policy in a `LazyLock` is given as `&*POLICY`"
 )]
 pub trait Finite: Backoff {}
 

@@ -199,7 +199,8 @@ impl Settings {
                     && suggest::nearest(name, known).is_none()
                 {
                     message += "; the policy comes first, and says how often and how long: \
-                                `#[retry(immediate().max_attempts(3))]`";
+                                `#[retry(immediate().max_attempts(3))]`, or \
+                                `#[retry(\"fast_retry\")]`";
                 }
                 errors.add(Error::new(key.span(), message));
             }
