@@ -83,9 +83,9 @@ fn every_key_of_a_policy_says_what_it_takes_when_it_is_given_something_else() {
     policy!("strategy = 'delays'\ndelays = '1s'", @r#"`default_policy.delays` is "1s", expected a list of durations, such as ["1s", "5s"]"#);
     policy!("strategy = 'delays'\ndelays = ['1s', 2]", @r#"`default_policy.delays` is ["1s", 2], expected a list of durations, such as ["1s", "5s"]"#);
     policy!("jitter = ['full']", @r#"`default_policy.jitter` is ["full"], expected true, false, "none", "full", "equal", a number from 0 to 1 (±), or a duration such as "100ms" (up to as much more)"#);
-    policy!("exceptions = 'Timeout'", @r#"`default_policy.exceptions` is "Timeout", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
-    policy!("exceptions = 'any'", @r#"`default_policy.exceptions` is "any", expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
-    policy!("exceptions = [503]", @r#"`default_policy.exceptions` is [503], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
+    policy!("exceptions = 'Timeout'", @r#"`default_policy.exceptions` is "Timeout", expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]"#);
+    policy!("exceptions = 'any'", @r#"`default_policy.exceptions` is "any", expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]"#);
+    policy!("exceptions = [503]", @r#"`default_policy.exceptions` is [503], expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]"#);
     policy!("max_elapsed = 30", @r#"`default_policy.max_elapsed` is 30, expected a duration in text, such as "30s", or false"#);
     policy!("max_elapsed = true", @r#"`default_policy.max_elapsed` is true, expected a duration in text, such as "30s", or false"#);
     policy!("attempt_timeout = {}", @r#"`default_policy.attempt_timeout` is a table, expected a duration in text, such as "5s", or false"#);
@@ -172,8 +172,8 @@ fn limits_are_more_than_nothing() {
 
 #[test]
 fn lists_are_not_empty() {
-    policy!("exceptions = []", @r#"`default_policy.exceptions` is [], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
-    policy!("exceptions = ['Timeout', ' ']", @r#"`default_policy.exceptions` is ["Timeout", " "], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
+    policy!("exceptions = []", @r#"`default_policy.exceptions` is [], expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]"#);
+    policy!("exceptions = ['Timeout', ' ']", @r#"`default_policy.exceptions` is ["Timeout", " "], expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]"#);
     policy!("strategy = 'delays'\ndelays = []", @r#"`default_policy.delays` is [], expected a list of durations, such as ["1s", "5s"]"#);
     policy!("strategy = 'delays'", @r#"`default_policy.strategy` is "delays", expected only with `delays`"#);
 }
@@ -388,8 +388,8 @@ fn a_plain_handle_is_refused_where_a_call_may_end_without_an_outcome() {
     let policies = Policies::load(&toml(settings), "").unwrap();
     assert_snapshot!(policies.get("store").unwrap_err(), @r#"
     there is no plain handle of this policy, for 2 reasons:
-      `policies.store.attempt_timeout` is "1s", expected none, since its calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
-      `policies.store.breaker` is a table, expected none, since its calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
+      `policies.store.attempt_timeout` is "1s", expected none, since calls of a plain handle always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
+      `policies.store.breaker` is a table, expected none, since calls of a plain handle always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
     "#);
 
     let policies = Policies::load(&toml("[policies.store]"), "").unwrap();
@@ -428,7 +428,7 @@ fn all_problems_of_a_file_are_told_at_once() {
     `enabled` is "yes", expected true or false
     `policies.fast_retry.backof` is not a known key: did you mean `backoff`? There are `enabled`, `attempts`, `max_retries`, `strategy`, `wait_min`, `wait_min_seconds`, `wait_max`, `wait_max_seconds`, `backoff`, `step`, `degree`, `delays`, `jitter`, `exceptions`, `max_elapsed`, `attempt_timeout`, `retry_after_max`, `budget`, `breaker`
     `default_policy.attempts` is 0, expected a whole number of at least 1
-    `default_policy.exceptions` is [], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]
+    `default_policy.exceptions` is [], expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]
     `policies.fast_retry.wait_max` is "1s", expected at least `wait_min`, which is "2s"
     `policies.slow_retry.max_retries` is 3, expected only one of `attempts` and `max_retries`
     `policies.slow_retry.budget.capacity` is 0, expected a whole number of at least 1
@@ -555,7 +555,7 @@ fn a_variable_of_the_environment_is_named_by_its_provider() {
         let error = load(&figment, "retry");
         assert_snapshot!(error, @r#"
         the retry policies are not valid, for 3 reasons:
-          `retry.default_policy.exceptions` is ["Timeout", 503], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"] (`APP_` environment variable(s), profile `default`)
+          `retry.default_policy.exceptions` is ["Timeout", 503], expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"] (`APP_` environment variable(s), profile `default`)
           `retry.default_policy.wait_min` is "soon", expected a duration in text, such as "250ms" or "1m 30s" (`APP_` environment variable(s), profile `default`)
           `retry.policies.fast_retry.attempts` is 0, expected a whole number of at least 1 (`APP_` environment variable(s), profile `default`)
         "#);
@@ -703,7 +703,7 @@ fn a_name_with_a_dot_in_it_is_one_name() {
 
 #[test]
 fn a_kind_with_a_space_around_it_is_refused_and_an_empty_name_is_like_no_other() {
-    policy!("exceptions = [' TimedOut']", @r#"`default_policy.exceptions` is [" TimedOut"], expected a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#);
+    policy!("exceptions = [' TimedOut']", @r#"`default_policy.exceptions` is [" TimedOut"], expected a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]"#);
     let policies = Policies::load(&Figment::from(Toml::string("policies.a = {}")), "").unwrap();
     assert_snapshot!(policies.get("").unwrap_err(), @"there is no retry policy ``. There are `default_policy`, `a`");
 }

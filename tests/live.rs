@@ -485,8 +485,9 @@ mod refusing {
         assert_eq!(policies.names(), ["default_policy", "a"]);
     }
 
-    const ASKED: &str = "expected none, since its calls always end with an outcome of their own \
-                         (`get_interrupting` takes it) (TOML source string, profile `default`)";
+    const ASKED: &str = "expected none, since calls of a plain handle always end with an outcome of \
+                         their own (`get_interrupting` takes it) (TOML source string, profile \
+                         `default`)";
     const HELD: &str = "expected none, since code has a plain handle of this policy, whose calls \
                         always end with an outcome of their own (`get_interrupting` takes it) (TOML \
                         source string, profile `default`)";

@@ -109,8 +109,8 @@ struct State {
 }
 
 /// What settings have to be where code asks for a plain handle.
-const ASKED: &str = "none, since its calls always end with an outcome of their own \
-                     (`get_interrupting` takes it)";
+const ASKED: &str = "none, since calls of a plain handle always end with an outcome of \
+                     their own (`get_interrupting` takes it)";
 
 /// An update that was taken, or the revision that stays and why.
 type News = Result<Update, (u64, Arc<ConfigError>)>;

@@ -155,7 +155,7 @@ settings! {
         /// How delays are spread at random.
         jitter: Jitter = Jitter::EXPECTED,
         /// The kinds of errors that are retried.
-        exceptions: Vec<String> = r#"a list of error kinds, such as ["Timeout", "5xx"], or ["any"]"#,
+        exceptions: Vec<String> = r#"a list of error kinds in quotes, such as ["Timeout", "503"], or ["any"]"#,
         /// The limit on the time of the whole call.
         max_elapsed: Toggle<DurationText> = r#"a duration in text, such as "30s", or false"#,
         /// The limit on the time of each attempt.
