@@ -478,6 +478,13 @@ fn a_section_that_is_not_there_is_told_with_all_places_that_were_searched() {
 }
 
 #[test]
+fn profiles_that_were_read_as_tables_are_told() {
+    let flat = |profile: &str| toml(&format!("[{profile}.resilience.retry]")).select("production");
+    assert_snapshot!(load(&flat("default"), "resilience.retry"), @"the retry policies are not valid: `resilience.retry`: there are no settings here in profile `production`, not even an empty table; looked in `TOML source string`; there are some at `default.resilience.retry`: does a source lack `.nested()`?");
+    assert_snapshot!(load(&flat("production"), "resilience.retry"), @"the retry policies are not valid: `resilience.retry`: there are no settings here in profile `production`, not even an empty table; looked in `TOML source string`; there are some at `production.resilience.retry`: does a source lack `.nested()`?");
+}
+
+#[test]
 fn what_is_not_toml_is_refused() {
     section!("[default_policy\nattempts = 3", @r"
     TOML parse error at line 1, column 16

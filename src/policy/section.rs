@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::prelude::v1::*;
 
-use figment::Figment;
+use figment::{Figment, Profile};
 
 use super::config::{
     Origin, Plan, PolicyConfig, Problem, ProblemKind, Reader, RetryConfig, join, listed, part,
@@ -209,8 +209,19 @@ fn missing(figment: &Figment, path: &str, error: figment::Error) -> Vec<Problem>
         _ => format!("looked in {}", listed(sources.iter().map(String::as_str))),
     };
     let expected = format!(
-        "there are no settings here in profile `{}`, not even an empty table; {from}",
+        "there are no settings here in profile `{}`, not even an empty table; {from}{}",
         figment.profile(),
+        unnested(figment, path),
     );
     vec![Problem::new(ProblemKind::Missing, path, expected)]
+}
+
+/// What to say to who reads profiles as tables: there the section has the profile before its path.
+fn unnested(figment: &Figment, path: &str) -> String {
+    [&Profile::Default, figment.profile()]
+        .map(|profile| join(&profile.to_string(), path))
+        .iter()
+        .find(|path| figment.contains(path))
+        .map(|path| format!("; there are some at `{path}`: does a source lack `.nested()`?"))
+        .unwrap_or_default()
 }
