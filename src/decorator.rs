@@ -37,6 +37,41 @@
 /// `attempt_timeout` and no `breaker`; give a handle of `Policies::get_interrupting` as an expression
 /// for those. The error type is [`Kinded`](trait@crate::classify::Kinded), or there is a `when = ..`.
 ///
+/// Such a handle lies in a field, or for a free function in a `static`, which is borrowed with `&*`:
+///
+/// ```
+/// # #[cfg(feature = "config")] {
+/// use figment::{Figment, providers::{Format, Toml}};
+/// use persevere::policy::{Policies, PolicyHandle};
+/// use persevere::{Interrupted, Kinded, MayInterrupt, retry};
+/// use std::sync::LazyLock;
+///
+/// static STORE: LazyLock<PolicyHandle<MayInterrupt>> = LazyLock::new(|| {
+///     let policies = Policies::installed().expect("`main` installs them");
+///     policies.get_interrupting("store").expect("the settings have it")
+/// });
+///
+/// #[derive(Debug, PartialEq, Kinded)]
+/// enum StoreError { Busy, Unavailable }
+/// impl From<Interrupted> for StoreError {
+///     fn from(_: Interrupted) -> Self { StoreError::Unavailable }
+/// }
+///
+/// #[retry(&*STORE)]
+/// fn read(calls: &mut u32) -> Result<(), StoreError> {
+///     *calls += 1;
+///     Err(StoreError::Busy)
+/// }
+///
+/// let settings = "policies.store = { attempts = 5, wait_min = '0s', breaker = { failures = 2 } }";
+/// Policies::load(&Figment::from(Toml::string(settings)), "")?.install()?;
+/// let mut calls = 0;
+/// assert_eq!((read(&mut calls), calls), (Err(StoreError::Busy), 2));
+/// assert_eq!((read(&mut calls), calls), (Err(StoreError::Unavailable), 2));
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
 /// In parentheses, `#[retry((POLICY))]`, a path is given by value. The expression may use the
 /// function's arguments:
 ///
@@ -137,6 +172,14 @@
 /// assert_eq!(clock.block_on(store.load()), Ok(3));
 /// assert_eq!(clock.slept().len(), 2);
 /// ```
+///
+/// # How is it tested?
+///
+/// On a timer that the test chooses, as above: a method has it in a field, a function as an argument.
+/// On tokio, `timer = TokioTimer` follows the clock that `#[tokio::test(start_paused = true)]` stops;
+/// without it the [`DefaultTimer`](crate::DefaultTimer) of a name waits in real time. Policies are
+/// installed once in a process, which the tests of a binary share: let each begin with a function
+/// that installs the program's own settings in a [`Once`](std::sync::Once).
 ///
 /// # What it cannot do
 ///

@@ -8,7 +8,9 @@ use super::Clock;
 /// `futures-timer`, on by default), [`std::thread::sleep`] when blocking.
 ///
 /// It works on every runtime and in none. `futures-timer` keeps one helper thread for the whole
-/// process, started at the first sleep. An awaited sleep longer than a century is cut to one.
+/// process, started at the first sleep. An awaited sleep longer than a century is cut to one. The
+/// features `tokio` and `async-io` add timers and leave this one as it is: a test that pauses tokio's
+/// clock asks for `TokioTimer`.
 ///
 /// ```
 /// use persevere::{DefaultTimer, time::Clock};
