@@ -2,7 +2,8 @@
 //!
 //! [`PolicyConfig`] is one policy, [`RetryConfig`] a whole section of named ones. Both are plain
 //! data for serde, in and out; [`Policies`](super::Policies) reads them from a figment, which knows
-//! where every value came from.
+//! where every value came from. Formats and the environment are features of figment, and the
+//! program asks for those that it reads: `cargo add figment --features toml,env`.
 //!
 //! ```
 //! use persevere::policy::config::PolicyConfig;
