@@ -47,7 +47,9 @@ pub fn policies_in_use() -> Vec<PolicyInUse> {
 
 /// Says that the program uses a policy by name, so that
 /// [`policies_in_use`](crate::policy::policies_in_use) lists it. `#[retry("name")]` does so by
-/// itself; this is for names that your own code looks up.
+/// itself; this is for names that your own code looks up with `Policies::get`. The name of a policy
+/// with a `breaker` or an `attempt_timeout` has no place here, since `Policies::check_names_in_use`
+/// asks for plain handles; take that handle where the program starts.
 ///
 /// ```
 /// persevere::policy_in_use! { name: "nightly", operation: "backup" }

@@ -308,7 +308,9 @@ where
         self.ask(classifier)
     }
 
-    /// Adds a [`Hook`], after those that are there. It may capture `&mut`.
+    /// Adds a [`Hook`], after those that are there. It may capture `&mut`. What may refuse the first
+    /// attempt, as a circuit breaker does, is a [`guard`](crate::Policy::guard) of a policy, and none of a
+    /// call.
     ///
     /// ```
     /// use persevere::{RetryExt, immediate};
