@@ -58,6 +58,17 @@
 //! An outcome counts in the generation in which its attempt began. One that comes after the circuit
 //! has opened or closed says nothing about the new state, and is ignored.
 //!
+//! # The names elsewhere
+//!
+//! | here | resilience4j | Polly |
+//! |---|---|---|
+//! | [`consecutive(5)`](Settings::consecutive) | | version 7's `exceptionsAllowedBeforeBreaking` |
+//! | [`failure_rate(0.5, 20)`](Settings::failure_rate) | `failureRateThreshold = 50`, `minimumNumberOfCalls` | `FailureRatio`, `MinimumThroughput` |
+//! | [`over_calls`](Settings::over_calls), [`over_time`](Settings::over_time) | `slidingWindowSize`, `COUNT_BASED` or `TIME_BASED` | `SamplingDuration` |
+//! | [`open_for`](CircuitBreaker::open_for) | `waitDurationInOpenState` | `BreakDuration`, `BreakDurationGenerator` |
+//! | [`probes`](Settings::probes), [`successes`](Settings::successes) | `permittedNumberOfCallsInHalfOpenState` | one |
+//! | [`isolate`](CircuitBreaker::isolate), [`reset`](CircuitBreaker::reset) | `transitionToForcedOpenState`, `reset` | `IsolateAsync`, `CloseAsync` |
+//!
 //! **Do** add it with [`guard`](crate::Policy::guard). With [`hook`](crate::Policy::hook) no first
 //! attempt can be refused, since the call would have nothing to return; then it refuses retries only.
 //! **Do** have one breaker for each service that can fail on its own. **Don't** let a call that was
