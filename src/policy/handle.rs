@@ -202,7 +202,27 @@ impl<X, H, T> PolicyHandle<X, H, T> {
         PolicyHandle { slot, shared, hooks, timer, seed, ends }
     }
 
-    /// Adds a [`Hook`], as [`Policy::hook`](crate::Policy::hook) does.
+    /// Adds a [`Hook`], as [`Policy::hook`](crate::Policy::hook) does; and as
+    /// [`Policy::guard`](crate::Policy::guard) where the handle is one of
+    /// [`get_interrupting`](super::Policies::get_interrupting). A [`Deadline`](crate::hook::Deadline),
+    /// which settings do not have, is added so.
+    ///
+    /// ```
+    /// use figment::{Figment, providers::{Format, Toml}};
+    /// use persevere::{Reason, RetryExt, hook::Deadline, policy::Policies, time::VirtualClock};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let policies = Policies::load(&Figment::from(Toml::string("[default_policy]")), "")?;
+    /// let (clock, limit) = (VirtualClock::new(), Duration::from_secs(5));
+    /// let policy = policies
+    ///     .get_interrupting("default_policy")?
+    ///     .hook(Deadline::new(limit))
+    ///     .timer(clock.clone());
+    /// let hung = || pending::<std::io::Result<()>>();
+    /// let error = clock.block_on(hung.retry_with(&policy).report()).unwrap_err();
+    /// assert_eq!((error.reason(), error.elapsed()), (Reason::Deadline, Some(limit)));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn hook<K>(self, hook: K) -> PolicyHandle<X, (H, K), T> {
         self.rebuild(|hooks, timer| ((hooks, hook), timer))

@@ -251,8 +251,9 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// Adds a [`Hook`], after those that are there. Each call has a clone of its own; what calls
     /// share, the hook holds by `Arc` or by reference.
     ///
-    /// Its veto over *attempts* is not asked: a call that is refused before its first attempt has
-    /// nothing to return. Add such a hook with [`guard`](Policy::guard).
+    /// Its veto over *attempts* is not asked, unless calls of the policy may be interrupted anyway: a
+    /// call that is refused before its first attempt has nothing to return. Add such a hook with
+    /// [`guard`](Policy::guard).
     ///
     /// ```
     /// use persevere::{Attempt, Policy, hook::Hook, immediate};
@@ -276,7 +277,7 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
 
     /// Adds a [`Hook`] that may refuse attempts, the first too. Calls of the policy may then end
     /// without an outcome, so that an error type needs `From<Interrupted>`, or the call
-    /// `.report()`; and all hooks of the policy are asked.
+    /// `.report()`; and all hooks of the policy and of the call are asked.
     ///
     /// ```
     /// use persevere::{Attempt, Policy, Reason, RetryExt, Veto, immediate};

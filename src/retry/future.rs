@@ -308,9 +308,11 @@ where
         self.ask(classifier)
     }
 
-    /// Adds a [`Hook`], after those that are there. It may capture `&mut`. What may refuse the first
-    /// attempt, as a circuit breaker does, is a [`guard`](crate::Policy::guard) of a policy, and none of a
-    /// call.
+    /// Adds a [`Hook`], after those that are there. It may capture `&mut`.
+    ///
+    /// Its veto over *attempts* is asked where calls of the policy may be interrupted anyway. A call
+    /// adds no such thing itself: what is to refuse attempts, as a circuit breaker does, is a
+    /// [`guard`](crate::Policy::guard) of the policy.
     ///
     /// ```
     /// use persevere::{RetryExt, immediate};
