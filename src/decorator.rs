@@ -150,6 +150,9 @@
 /// leaves to the block go to the attempts as arguments by value do. That is what `#[async_trait]`
 /// makes of methods, so both go together.
 ///
+/// One that blocks is ended by a [token](crate::time::CancelToken) if its timer is
+/// `Cancellable::new(DefaultTimer, token.clone())`.
+///
 /// Other attributes are expanded from the top: `#[tracing::instrument]` above the decorator makes a
 /// span of each attempt, and below it, one of the whole call.
 ///
