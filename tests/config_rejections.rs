@@ -704,6 +704,27 @@ fn a_problem_says_its_parts_too() {
 }
 
 #[test]
+fn what_somebody_else_wrote_is_said_so_that_a_log_can_bear_it() {
+    let settings = |text: &str| Figment::from(Toml::string(text));
+    let moves_the_cursor = r#"policies."a\u001b[2J\nb" = {"#;
+    let error = Policies::load(&settings(&format!("{moves_the_cursor} attempts = 0 }}")), "");
+    let expected = "expected a whole number of at least 1 (TOML source string, profile `default`)";
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        format!("the retry policies are not valid: `policies.a [2J b.attempts` is 0, {expected}")
+    );
+    let policies = Policies::load(&settings(&format!("{moves_the_cursor} }}")), "").unwrap();
+    let error = policies.get("c").unwrap_err().to_string();
+    assert_eq!(error, "there is no retry policy `c`. There are `default_policy`, `a [2J b`");
+
+    let long = format!("default_policy.attempts = '{}'", "x".repeat(100_000));
+    let error = Policies::load(&settings(&long), "").unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("xxx…, expected a whole") && said.len() < 1_000, "{said}");
+    assert_eq!(error.problems()[0].found_value().map(str::len), Some(100_002));
+}
+
+#[test]
 fn a_name_with_a_dot_in_it_is_one_name() {
     section!("[policies.'a.b']\nattempts = 0\n[policies.a]\nattempts = 3", @"`policies.'a.b'.attempts` is 0, expected a whole number of at least 1");
 }

@@ -2,13 +2,14 @@
 
 use std::format;
 use std::marker::PhantomData;
-use std::string::String;
 use std::vec::Vec;
 
 use figment::error::Kind;
 use figment::providers::Format;
 use figment::value::{Dict, Map};
 use figment::{Error, Profile};
+
+use crate::policy::config::quoted;
 
 /// How the bytes are read: the format, and the profile that they belong to.
 pub(super) struct Document<F> {
@@ -47,9 +48,4 @@ impl<F: Format> Document<F> {
             error
         })
     }
-}
-
-/// A line that somebody else wrote, fit for a log: not endless, and nothing that moves a cursor.
-pub(super) fn quoted(line: &str) -> String {
-    line.chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

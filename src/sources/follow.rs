@@ -11,8 +11,8 @@ use std::vec::Vec;
 use figment::providers::Format;
 
 use super::consul::Consul;
-use super::document::quoted;
 use super::updates::Feed;
+use crate::policy::config::quoted;
 use crate::{Attempt, RetryExt};
 
 pub(super) const MISSING: &str = "the key does not exist";

@@ -247,7 +247,8 @@ impl Problem {
 /// One sentence, with the source behind it.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { key, expected, .. } = self;
+        let (key, expected) = (quoted(&self.key), &self.expected);
+        let found = self.found.as_deref().map(quoted);
         match self.kind {
             ProblemKind::Source if key.is_empty() => write!(f, "{expected}")?,
             ProblemKind::Source | ProblemKind::Missing => write!(f, "`{key}`: {expected}")?,
@@ -256,13 +257,13 @@ impl fmt::Display for Problem {
                 write!(f, " There are {expected}")?;
             }
             ProblemKind::UnknownKind => {
-                let name = self.found.as_deref().unwrap_or_default();
+                let name = found.unwrap_or_default();
                 let nearest = Nearest(self.nearest.as_deref());
                 write!(f, "`{key}` names {name}, which is no error kind that is known{nearest}")?;
                 write!(f, " There are {expected}")?;
             }
             _ => {
-                match &self.found {
+                match found {
                     Some(found) => write!(f, "`{key}` is {found}, expected {expected}")?,
                     None => write!(f, "`{key}`: expected {expected}")?,
                 }
@@ -344,6 +345,17 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 
 /// Names in a list: `a`, `b`.
 pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    let names: Vec<_> = names.map(|name| format!("`{}`", quoted(name))).collect();
     names.join(", ")
+}
+
+/// A line that somebody else wrote, fit for a log: not endless, and nothing that moves a cursor.
+pub(crate) fn quoted(line: &str) -> String {
+    let mut characters = line.chars();
+    let fit = |c: char| if c.is_control() { ' ' } else { c };
+    let mut quoted: String = characters.by_ref().take(500).map(fit).collect();
+    if characters.next().is_some() {
+        quoted.push('…');
+    }
+    quoted
 }
