@@ -50,8 +50,11 @@ pub use self::named::NamedKinds;
 /// | `crate = ..` | the type | the path of this library, where it is not `::persevere` |
 ///
 /// A name is given to one variant; a group may have the name of no variant. "any" is reserved for
-/// every error there is. A type may hold one of its own, as in `Box<Self>`; two that look through
-/// each other would list their names without end.
+/// every error there is. A type may hold one of its own, as in `Box<Self>`.
+///
+/// **Don't** look `through` a field that leads back to the type in any other way: under a longer path
+/// than its name, or by another type that looks through this one. The derive cannot see that, and
+/// the names are listed until the stack overflows.
 #[cfg(feature = "macros")]
 #[doc(inline)]
 pub use persevere_macros::Kinded;
