@@ -1248,6 +1248,29 @@ fn a_loop_that_has_ended_retries_nothing_more() {
     assert_eq!(after, ["call", "call", "call"], "no hook hears of it");
 }
 
+/// What a hook throws while a panic unwinds would end the process, and so would what its drop throws.
+#[test]
+fn hooks_that_panic_one_after_the_other_end_their_call_and_nothing_more() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("in a drop"));
+        }
+    }
+    let mut heard = false;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        (|| Some(1))
+            .retry_with(immediate().max_attempts(1))
+            .on_finish(|_| std::panic::resume_unwind(Box::new("in the first")))
+            .on_finish(|_| std::panic::resume_unwind(Box::new(Bomb)))
+            .on_finish(|_| heard = true)
+            .call()
+    }));
+    let thrown = outcome.expect_err("the first panic comes out");
+    assert_eq!(thrown.downcast_ref(), Some(&"in the first"));
+    assert!(heard);
+}
+
 /// A panic in the body of a loop is a panic of its operation: it runs there.
 #[test]
 fn a_panic_in_the_body_of_a_loop_ends_the_call_as_panicked() {

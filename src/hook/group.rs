@@ -117,10 +117,21 @@ pub(crate) fn panicking() -> bool {
 pub(crate) fn contained(hook: impl FnOnce()) {
     #[cfg(feature = "std")]
     if panicking() {
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(hook));
-        return;
+        return apart(hook);
     }
     hook();
+}
+
+/// Runs code whose panic is nobody's business.
+#[cfg(feature = "std")]
+pub(crate) fn apart(hook: impl FnOnce()) {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    let thrown = catch_unwind(AssertUnwindSafe(hook));
+    // What is thrown may panic too, when it is dropped.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(thrown))) {
+        core::mem::forget(again);
+    }
 }
 
 /// Every event that a hook is told or asked of, handed on to another hook.

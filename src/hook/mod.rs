@@ -64,6 +64,8 @@ pub use self::deadline::Deadline;
 pub(crate) use self::events::Of;
 pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
 pub use self::group::HookExt;
+#[cfg(feature = "config")]
+pub(crate) use self::group::apart;
 #[cfg(all(feature = "alloc", target_has_atomic = "64"))]
 pub(crate) use self::group::both;
 pub(crate) use self::group::{contained, panicking};

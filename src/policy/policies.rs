@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::prelude::v1::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -17,6 +16,7 @@ use super::slot::Slot;
 use super::updates::{Listener, Update, UpdateEvent};
 use crate::MayInterrupt;
 use crate::classify::Kinded;
+use crate::hook::apart;
 use crate::time::{Clock, SharedClock};
 
 /// Named policies: loaded from a figment, handed out by name, and followed while the program runs.
@@ -383,6 +383,7 @@ impl Policies {
                 Ok(update) => UpdateEvent::Applied(update),
                 Err((revision, error)) => UpdateEvent::Refused { revision: *revision, error },
             };
+            // What listeners do, panicking included, is not the business of who brought the update.
             apart(|| event.publish(&self.shared.path));
             for listener in &self.shared.listeners {
                 apart(|| listener(&event));
@@ -394,15 +395,6 @@ impl Policies {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state()
-    }
-}
-
-/// What a listener does, panicking included, is not the business of who brought the update.
-fn apart(listener: impl FnOnce()) {
-    let thrown = catch_unwind(AssertUnwindSafe(listener));
-    // What is thrown may panic too, when it is dropped.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(thrown))) {
-        std::mem::forget(again);
     }
 }
 

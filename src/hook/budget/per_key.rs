@@ -22,7 +22,7 @@ use crate::hook::InvalidSetting;
 /// Ask once and keep the [`Budget`] where that is easy; asking takes a lock that readers share. Keys
 /// may come from outside, since a budget that nobody holds and nobody would miss is dropped: when it is
 /// full, as soon as the number of keys has doubled, and whatever it has when nobody asked for it for
-/// an hour or two. Its key then starts anew. Needs `std`.
+/// an hour or two. Its key then starts anew. It is looked for when a new key comes. Needs `std`.
 ///
 /// ```
 /// use persevere::{Policy, RetryExt, hook::budget::{CostPerRetry, PerKey}, immediate};

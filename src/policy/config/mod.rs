@@ -102,8 +102,10 @@ pub(crate) use self::build::Guards;
 pub(crate) use self::build::Plan;
 pub use self::build::{Configured, ConfiguredPolicy};
 pub use self::duration::DurationText;
+#[cfg(any(feature = "watch", feature = "consul"))]
+pub(crate) use self::problem::quoted;
 pub use self::problem::{ConfigError, Problem, ProblemKind};
-pub(crate) use self::problem::{Nearest, Origin, described, listed, nearest, quoted};
+pub(crate) use self::problem::{Nearest, Origin, described, listed, nearest};
 pub(crate) use self::table::{Reader, join, part};
 use self::table::{Setting, settings};
 pub use self::vocabulary::{Jitter, Mode, Strategy, Toggle};
