@@ -59,7 +59,7 @@ impl Problem {
             }
             cause = error.source();
         }
-        Self { kind: Kind::Unwell, message }
+        Self { kind: Kind::Unwell, message: quoted(&message) }
     }
 
     pub(super) fn status(status: u16, body: &[u8]) -> Self {
