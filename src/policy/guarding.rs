@@ -27,12 +27,13 @@ struct Held {
     ticket: Option<Ticket>,
 }
 
-/// The guards as hooks of a call.
+/// The guards as hooks of a call: made for each event, and not kept, since most calls have none and
+/// would copy the empty places.
 type Hooks<'a> = (Option<BudgetRef<'a>>, Option<BreakerRef<'a>>, Option<AttemptTimeout>);
 
 impl Guarding {
     pub(super) fn by(guards: Guards) -> Self {
-        let none = matches!(guards, (None, None, None));
+        let none = matches!(guards, Guards { budget: None, breaker: None, attempt_timeout: None });
         Guarding { guards: (!none).then(|| guards.into()), held: Held::default() }
     }
 
@@ -47,11 +48,11 @@ impl Held {
     /// Apart, so that calls without guards have none of this code.
     #[inline(never)]
     fn tell<R>(&mut self, guards: &Guards, event: impl FnOnce(&mut Hooks<'_>) -> R) -> R {
-        let (budget, breaker, timeout) = guards;
+        let Guards { budget, breaker, attempt_timeout } = guards;
         let mut hooks = (
             budget.as_ref().map(|budget| budget.by_ref().holding(self.taken.take())),
             breaker.as_ref().map(|breaker| breaker.by_ref().holding(self.ticket.take())),
-            *timeout,
+            *attempt_timeout,
         );
         let answer = event(&mut hooks);
         self.taken = hooks.0.as_mut().and_then(BudgetRef::let_go);
@@ -80,7 +81,9 @@ impl Drop for Guarding {
 impl<O> Hook<O> for Guarding {
     #[inline]
     fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
-        self.guards.as_ref().and_then(|guards| Hook::<O>::attempt_timeout(&guards.2, attempt))
+        self.guards
+            .as_ref()
+            .and_then(|guards| Hook::<O>::attempt_timeout(&guards.attempt_timeout, attempt))
     }
 
     #[inline]

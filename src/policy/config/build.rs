@@ -19,8 +19,13 @@ use crate::{
 
 pub(super) type Curve = Box<dyn Backoff + Send + Sync>;
 
-/// The hooks that settings ask for: budget, breaker, limit on attempts.
-pub(crate) type Guards = (Option<Budget>, Option<CircuitBreaker>, Option<AttemptTimeout>);
+/// The guards that settings ask for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guards {
+    pub(crate) budget: Option<Budget>,
+    pub(crate) breaker: Option<CircuitBreaker>,
+    pub(crate) attempt_timeout: Option<AttemptTimeout>,
+}
 
 /// The policy that a [`PolicyConfig`] describes.
 pub type ConfiguredPolicy<X = Own> = Policy<Configured, NamedKinds, Guarding, X>;
@@ -196,10 +201,10 @@ impl Plan {
 
     /// Makes budget and breaker tell the time by `clock`.
     pub(crate) fn tell_time_by(&mut self, clock: &SharedClock) {
-        if let Some(budget) = &mut self.guards.0 {
+        if let Some(budget) = &mut self.guards.budget {
             *budget = budget.clone().clock(clock.clone());
         }
-        if let Some(breaker) = &mut self.guards.1 {
+        if let Some(breaker) = &mut self.guards.breaker {
             *breaker = breaker.clone().clock(clock.clone());
         }
     }
@@ -211,22 +216,22 @@ impl Plan {
             (&self.config.budget, &config.budget)
         {
             if new.is_same(old) {
-                self.guards.0.clone_from(&guards.0);
+                self.guards.budget.clone_from(&guards.budget);
             }
         }
         if let (Some(Toggle::On(new)), Some(Toggle::On(old))) =
             (&self.config.breaker, &config.breaker)
         {
             if new.is_same(old) {
-                self.guards.1.clone_from(&guards.1);
+                self.guards.breaker.clone_from(&guards.breaker);
             }
         }
     }
 
     /// The keys that may end a call without an outcome, where nothing like that is expected.
     pub(crate) fn interrupting(&self, expected: &'static str) -> impl Iterator<Item = Problem> {
-        let on =
-            [("attempt_timeout", self.guards.2.is_some()), ("breaker", self.guards.1.is_some())];
+        let Guards { breaker, attempt_timeout, .. } = &self.guards;
+        let on = [("attempt_timeout", attempt_timeout.is_some()), ("breaker", breaker.is_some())];
         let problem = move |key| {
             Problem::new(ProblemKind::Interrupts, key, expected).found(self.config.shown(key))
         };

@@ -224,11 +224,11 @@ impl Check {
         }
         let budget = budget.and_then(Toggle::on);
         let breaker = breaker.and_then(Toggle::on);
-        (
-            budget.and_then(|settings: BudgetConfig| settings.build(&mut self.problems)),
-            breaker.and_then(|settings: BreakerConfig| settings.build(&mut self.problems)),
-            limit.map(AttemptTimeout::new),
-        )
+        Guards {
+            budget: budget.and_then(|settings: BudgetConfig| settings.build(&mut self.problems)),
+            breaker: breaker.and_then(|settings: BreakerConfig| settings.build(&mut self.problems)),
+            attempt_timeout: limit.map(AttemptTimeout::new),
+        }
     }
 }
 
