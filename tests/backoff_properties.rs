@@ -3,6 +3,8 @@
 //! The compositions are the same in every run; `PROPTEST_RNG_SEED` gives others, `PROPTEST_CASES`
 //! more of them. Everything that says "sleeps" drives the engine in virtual time.
 
+#[path = "support/cases.rs"]
+mod cases;
 #[path = "support_compositions/mod.rs"]
 mod support;
 
@@ -22,7 +24,7 @@ use persevere::{
     immediate, linear, polynomial,
 };
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed};
+use proptest::test_runner::Config;
 
 use support::{
     Function, Leaf, Moment, Op, Recipe, leaf, limiting, moment, nanos, number, recipe,
@@ -41,19 +43,10 @@ const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+/// With room for properties that leave many compositions out.
 fn cases(cases: u32) -> Config {
-    let given = |variable| std::env::var_os(variable).is_some();
-    let mut config = Config::default();
-    if !given("PROPTEST_CASES") {
-        config.cases = cases;
-    }
-    if !given("PROPTEST_RNG_SEED") {
-        config.rng_seed = RngSeed::Fixed(2026);
-    }
-    config.max_global_rejects = config.cases * 20;
-    // No file of failures beside the tests: a failure prints its composition.
-    config.failure_persistence = None;
-    config
+    let config = cases::cases(cases);
+    Config { max_global_rejects: config.cases * 20, ..config }
 }
 
 // ---- a call in virtual time ------------------------------------------------------------------

@@ -4,6 +4,9 @@
 //! more of them.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "support/cases.rs"]
+mod cases;
+
 use std::time::Duration;
 
 use figment::Figment;
@@ -20,21 +23,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, RngSeed};
 
-fn cases(cases: u32) -> Config {
-    let given = |variable| std::env::var_os(variable).is_some();
-    let mut config = Config::default();
-    if !given("PROPTEST_CASES") {
-        config.cases = cases;
-    }
-    if !given("PROPTEST_RNG_SEED") {
-        config.rng_seed = RngSeed::Fixed(2026);
-    }
-    // No file of failures beside the tests: a failure prints its configuration.
-    config.failure_persistence = None;
-    config
-}
+use self::cases::cases;
 
 // ---- valid configurations ----------------------------------------------------------------------
 
