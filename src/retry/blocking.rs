@@ -15,7 +15,7 @@ use crate::ends::Ends;
 use crate::engine::Phase;
 use crate::hook::FinishFacts;
 use crate::time::{BlockingTimer, Clock};
-use crate::{Hook, Outcome, Verdict};
+use crate::{Hook, Outcome, Reason, Verdict};
 
 impl<Op, O, S, V, H, X, R, T> Retry<Op, O, S, V, H, X, R, T>
 where
@@ -56,7 +56,7 @@ where
         };
         let (verdict, now) = call.assess(&outcome);
         if let Verdict::Accept = verdict {
-            let facts = call.accept(&outcome, now);
+            let facts = call.finish(Some(&outcome), Reason::Succeeded, now);
             return output.returned(outcome, facts);
         }
         go_on(session, operation, output, outcome, verdict, now)

@@ -196,10 +196,15 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
         self.engine.conclude(source.backoff(), hooks, outcome, verdict, now, is_cancelled)
     }
 
-    /// The second half for who knows that the verdict is to accept.
+    /// Ends the call for a reason that is not left to decide.
     #[inline(always)]
-    pub(crate) fn accept(&mut self, outcome: &O, now: Option<Duration>) -> FinishFacts {
-        self.engine.finish(&mut self.parts.hooks, Some(outcome), Reason::Succeeded, now)
+    pub(crate) fn finish(
+        &mut self,
+        outcome: Option<&O>,
+        reason: Reason,
+        now: Option<Duration>,
+    ) -> FinishFacts {
+        self.engine.finish(&mut self.parts.hooks, outcome, reason, now)
     }
 
     /// The attempt that was entered last, as things stand.
@@ -289,8 +294,8 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
                     self.timer().sleep_blocking(from_nanos(delay));
                 }
                 if self.timer().is_cancelled() {
-                    let (now, hooks) = (self.now(), &mut self.parts.hooks);
-                    let facts = self.engine.finish(hooks, Some(&outcome), Reason::Cancelled, now);
+                    let now = self.now();
+                    let facts = self.finish(Some(&outcome), Reason::Cancelled, now);
                     return ControlFlow::Break((outcome, facts));
                 }
                 pass(outcome);
@@ -303,7 +308,7 @@ impl<O, S: Source, V, H: Hook<O>, X, T: Clock> Live<'_, O, S, V, H, X, T> {
     pub(crate) fn succeed(&mut self) {
         if self.is_open() {
             let now = self.now();
-            self.engine.finish(&mut self.parts.hooks, None, Reason::Succeeded, now);
+            self.finish(None, Reason::Succeeded, now);
         }
     }
 
