@@ -18,10 +18,10 @@ use std::time::Duration;
 
 use execution_policy::{ExecutionPolicyBuilder, Retry, RetryBudget};
 use failsafe::{StateMachine, backoff as waits, failure_policy};
-use persevere::hook::breaker::Settings;
-use persevere::hook::budget::{CostPerRetry, Model, Ratio, Threshold};
-use persevere::hook::{Budget, CircuitBreaker, Hook};
-use persevere::{Finite, Interrupted, Policy, RetryExt, immediate};
+use persevere::breaker::Settings;
+use persevere::budget::{CostPerRetry, Model, Ratio, Threshold};
+use persevere::guard::Guard;
+use persevere::{Budget, CircuitBreaker, Finite, Hook, Interrupted, Policy, RetryExt, immediate};
 use recloser::Recloser;
 use tokio::sync::Semaphore;
 use tower::retry::budget::{Budget as _, TpsBudget};
@@ -255,11 +255,21 @@ fn both() -> Vec<Row> {
     ]
 }
 
-/// A hook that does nothing, and is called for that.
+/// A hook and a guard that do nothing when they are called.
 #[derive(Clone, Copy)]
 struct Idle;
 
-impl<O> Hook<O> for Idle {}
+impl<O> Hook<O> for Idle {
+    fn reads_clock(&self) -> bool {
+        false
+    }
+}
+
+impl<O> Guard<O> for Idle {
+    fn reads_clock(&self) -> bool {
+        false
+    }
+}
 
 impl From<Interrupted> for Refused {
     fn from(_: Interrupted) -> Self {

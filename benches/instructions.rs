@@ -5,6 +5,7 @@
 
 mod callgrind;
 mod calls;
+mod channel;
 mod hand_written;
 mod names;
 mod operation;
@@ -18,7 +19,7 @@ use crate::calls::Entry;
 use crate::table::Row;
 use crate::work::Work;
 
-/// How this program asks itself, under valgrind, to do the work of one entry.
+/// The argument with which this program runs itself, under valgrind, for one entry.
 const REPEAT: &str = "--repeat";
 
 fn main() -> io::Result<()> {
@@ -43,20 +44,35 @@ fn main() -> io::Result<()> {
 
 fn print_table(wanted: &str) -> io::Result<()> {
     let entries = calls::all();
+    let count = |index: usize| {
+        callgrind::per_iteration(|times| vec![REPEAT.into(), index.to_string(), times.to_string()])
+    };
+    let mut direct_call = None;
     let mut rows = Vec::new();
     for work in Work::ALL {
         let mut figures = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
-            if entry.work == work && is_wanted(entry, wanted) {
-                let arguments =
-                    |times: u64| vec![REPEAT.into(), index.to_string(), times.to_string()];
-                figures.push((entry.contender, callgrind::per_iteration(arguments)?));
+            if entry.work == work && entry.contender != names::DIRECT && is_wanted(entry, wanted) {
+                figures.push((entry.contender, count(index)?));
+            }
+        }
+        if work.is_over_direct() && !figures.is_empty() {
+            if direct_call.is_none() {
+                let direct = entries.iter().position(|entry| entry.contender == names::DIRECT);
+                direct_call = Some(count(direct.expect("an entry without a retry"))?);
+            }
+            for (_, figure) in &mut figures {
+                *figure = figure.saturating_sub(direct_call.unwrap_or(0));
             }
         }
         rows.push(Row { work: work.title().to_owned(), goal: goal(work), figures });
     }
     rows.retain(|row| !row.figures.is_empty());
     table::print("instructions per call", &rows);
+    println!();
+    let is_surface = |(contender, _): &(&str, u64)| names::SURFACES.contains(contender);
+    rows.retain(|row| row.figures.iter().any(is_surface));
+    table::print_surfaces(&rows);
     Ok(())
 }
 
@@ -64,13 +80,16 @@ fn is_wanted(entry: &Entry, wanted: &str) -> bool {
     entry.work.title().contains(wanted) || entry.contender.contains(wanted)
 }
 
-/// What persevere may need.
+/// The most that persevere may need.
 const fn goal(work: Work) -> u64 {
     match work {
-        Work::AsyncFirstTry => 55,
-        Work::AsyncFourthTry => 300,
-        Work::SyncFirstTry => 30,
-        Work::SyncFourthTry => 240,
+        Work::AsyncFirstTry => 60,
+        Work::AsyncFourthTry => 280,
+        Work::SyncFirstTry => 26,
+        Work::SyncFourthTry => 250,
         Work::Delay => 60,
+        Work::Channel => 100,
+        Work::ChannelTimeout => 1000,
+        Work::ChannelDeadline => 1250,
     }
 }

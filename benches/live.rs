@@ -16,7 +16,7 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use persevere::classify::Kinded;
-use persevere::policy::config::{ConfiguredPolicy, RetryConfig};
+use persevere::policy::config::RetryConfig;
 use persevere::policy::{Policies, PolicyHandle};
 use persevere::{Finite, Policy, RetryExt, exponential};
 use tokio::sync::watch;
@@ -51,11 +51,11 @@ const SETTINGS: &str = r#"default_policy = { wait_min = "100ms", wait_max = "5s"
 /// What calls take their policy from.
 struct World<B> {
     plain: Policy<B>,
-    loaded: ConfiguredPolicy,
+    loaded: PolicyHandle,
     handle: PolicyHandle,
     lock: RwLock<Arc<Policy<B>>>,
     watch: watch::Receiver<Arc<Policy<B>>>,
-    /// Updates may come, as far as anybody can tell.
+    /// The sources of updates.
     _sources: (Policies, watch::Sender<Arc<Policy<B>>>),
 }
 
@@ -88,10 +88,10 @@ struct Contender<B> {
     calls: fn(&World<B>, u64),
 }
 
-fn contenders<B: Finite + Send + Sync>() -> [Contender<B>; 7] {
+fn contenders<B: Finite + Send + Sync>() -> [Contender<B>; 6] {
     [
         Contender {
-            title: "`&Policy`, which nobody can update",
+            title: "`&Policy`, which follows no updates",
             goal: None,
             calls: |world, times| {
                 let policy = black_box(&world.plain);
@@ -99,7 +99,7 @@ fn contenders<B: Finite + Send + Sync>() -> [Contender<B>; 7] {
             },
         },
         Contender {
-            title: "`&ConfiguredPolicy`, loaded once",
+            title: "`&PolicyHandle` of a `PolicyConfig`",
             goal: None,
             calls: |world, times| {
                 let policy = black_box(&world.loaded);
@@ -107,25 +107,17 @@ fn contenders<B: Finite + Send + Sync>() -> [Contender<B>; 7] {
             },
         },
         Contender {
-            title: "`&PolicyHandle`",
+            title: "`&PolicyHandle` of `Policies`",
             goal: Some(20),
             calls: |world, times| by_handle(&world.handle, times),
         },
         Contender {
-            title: "the same, with ten calls of its thread in flight",
+            title: "with ten calls of its thread in flight",
             goal: None,
             calls: |world, times| {
                 let in_flight: [_; 10] = std::array::from_fn(|_| world.handle.start::<Outcome>());
                 by_handle(&world.handle, times);
                 drop(black_box(in_flight));
-            },
-        },
-        Contender {
-            title: "`&mut CachedHandle`",
-            goal: Some(2),
-            calls: |world, times| {
-                let mut cached = black_box(world.handle.clone().cached());
-                repeat(times, |flaky| (|| flaky.call()).retry_with(&mut cached).call());
             },
         },
         Contender {

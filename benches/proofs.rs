@@ -1,23 +1,21 @@
-//! What a call does not do: allocate, read a clock, ask for a delay, draw a random number.
+//! What a call does not do: allocate, read a clock, ask for a delay.
 
 use std::cell::Cell;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
 use persevere::backoff::Limits;
-use persevere::hook::AttemptEvent;
 use persevere::time::{BlockingTimer, Clock, Timer};
-use persevere::{Attempt, Backoff, DelayBounds, Finite, Hook, RetryExt, exponential};
+use persevere::{Attempt, Backoff, DelayBounds, Finite, RetryExt, exponential};
 
 use crate::counting;
 use crate::operation::{Flaky, drive};
 
-/// What a call was seen to do.
+/// What a call did.
 #[derive(Default)]
 struct Witness {
     clock_reads: Cell<u64>,
     delays: Cell<u64>,
-    seeds: Cell<u64>,
 }
 
 /// Counts for each kind of call, prints that as Markdown, and panics if anything was done that may
@@ -26,35 +24,35 @@ pub fn print() {
     // Whatever a thread prepares for its first random number is no part of a call.
     asynchronous(&Flaky::fails_thrice(), &Witness::default());
 
-    println!("| one call, sync or async      | allocations | clock reads | delays | seeds |");
-    println!("| ---------------------------- | ----------: | ----------: | -----: | ----: |");
-    row("success at the first try", Flaky::succeeds_at_first, [0, 0, 0, 0]);
-    row("three failures, then success", Flaky::fails_thrice, [0, 0, 3, 1]);
+    println!("| one call, sync or async      | allocations | clock reads | delays |");
+    println!("| ---------------------------- | ----------: | ----------: | -----: |");
+    row("success at the first attempt", Flaky::succeeds_at_first, [0, 0, 0]);
+    row("three failures, then success", Flaky::fails_thrice, [0, 0, 3]);
 }
 
-fn row(title: &str, flaky: fn() -> Flaky, expected: [u64; 4]) {
+fn row(title: &str, flaky: fn() -> Flaky, expected: [u64; 3]) {
     for call in [asynchronous, blocking] {
         let (flaky, witness) = (flaky(), Witness::default());
         let before = counting::allocations();
         call(&flaky, &witness);
         let allocations = counting::allocations() - before;
-        let Witness { clock_reads, delays, seeds } = witness;
-        let seen = [allocations, clock_reads.get(), delays.get(), seeds.get()];
+        let Witness { clock_reads, delays } = witness;
+        let seen = [allocations, clock_reads.get(), delays.get()];
         assert_eq!(seen, expected, "{title}");
     }
-    let [allocations, clock_reads, delays, seeds] = expected;
-    println!("| {title:28} | {allocations:>11} | {clock_reads:>11} | {delays:>6} | {seeds:>5} |");
+    let [allocations, clock_reads, delays] = expected;
+    println!("| {title:28} | {allocations:>11} | {clock_reads:>11} | {delays:>6} |");
 }
 
 fn asynchronous(flaky: &Flaky, witness: &Witness) {
     let retry = (|| flaky.call_async()).retry_with(backoff(witness));
-    let watched = retry.timer(Watched(witness, ())).hook(Watched(witness, ()));
+    let watched = retry.timer(Watched(witness, ()));
     assert!(drive(watched).is_ok());
 }
 
 fn blocking(flaky: &Flaky, witness: &Witness) {
     let retry = (|| flaky.call()).retry_with(backoff(witness));
-    let watched = retry.timer(Watched(witness, ())).hook(Watched(witness, ()));
+    let watched = retry.timer(Watched(witness, ()));
     assert!(watched.call().is_ok());
 }
 
@@ -63,7 +61,7 @@ fn backoff(witness: &Witness) -> impl Finite {
     Watched(witness, exponential(ms(100)).max_delay(ms(5_000)).full_jitter()).max_attempts(5)
 }
 
-/// A backoff, a timer or a hook that notes what it is used for.
+/// A backoff or a timer that counts its uses.
 struct Watched<'a, T>(&'a Witness, T);
 
 fn add_one(count: &Cell<u64>) {
@@ -106,12 +104,4 @@ impl Timer for Watched<'_, ()> {
 
 impl BlockingTimer for Watched<'_, ()> {
     fn sleep_blocking(&self, _: Duration) {}
-}
-
-/// An attempt without a seed draws a fresh number every time.
-impl<O> Hook<O> for Watched<'_, ()> {
-    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
-        let attempt = event.attempt();
-        self.0.seeds.set((attempt.random() == attempt.random()).into());
-    }
 }

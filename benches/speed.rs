@@ -1,6 +1,7 @@
 //! Wall-clock time of each kind of work, by criterion: one group per kind, one line per contender.
 
 mod calls;
+mod channel;
 mod hand_written;
 mod names;
 mod operation;

@@ -1,8 +1,8 @@
-//! The table that goes into the documentation.
+//! The table for the documentation.
 
-use crate::names::{HAND_WRITTEN, PERSEVERE};
+use crate::names::{DIRECT, HAND_WRITTEN, PERSEVERE, SURFACES};
 
-/// What each contender needs for one kind of work.
+/// The figures of one kind of work.
 pub struct Row {
     pub work: String,
     pub goal: u64,
@@ -10,15 +10,17 @@ pub struct Row {
 }
 
 impl Row {
-    fn figure(&self, contender: &str) -> String {
+    pub fn figure(&self, contender: &str) -> String {
         let found = self.figures.iter().find(|(name, _)| *name == contender);
         found.map_or_else(|| "–".to_owned(), |(_, figure)| figure.to_string())
     }
 
-    /// Everybody else, the best first.
+    /// The peers, the best first.
     fn peers(&self) -> String {
         let mut peers = self.figures.clone();
-        peers.retain(|(name, _)| ![HAND_WRITTEN, PERSEVERE].contains(name));
+        let own =
+            |name| [DIRECT, HAND_WRITTEN, PERSEVERE].contains(&name) || SURFACES.contains(&name);
+        peers.retain(|(name, _)| !own(*name));
         peers.sort_by_key(|(_, figure)| *figure);
         let peers: Vec<_> = peers.iter().map(|(name, figure)| format!("{name} {figure}")).collect();
         peers.join(", ")
@@ -56,4 +58,21 @@ fn line(cells: &[String; 5], widths: [usize; 5]) -> String {
     let [work, goal, by_hand, persevere, peers] = cells;
     let [a, b, c, d, e] = widths;
     format!("| {work:a$} | {goal:>b$} | {by_hand:>c$} | {persevere:>d$} | {peers:e$} |")
+}
+
+/// Prints the figures of the surfaces of persevere as Markdown, a line for each.
+#[allow(dead_code, reason = "one benchmark has these figures")]
+pub fn print_surfaces(rows: &[Row]) {
+    let mut header = String::from("| surface |");
+    let mut rule = String::from("| --- |");
+    for row in rows {
+        header += &format!(" {} |", row.work);
+        rule += " ---: |";
+    }
+    println!("{header}\n{rule}");
+    for surface in [PERSEVERE].into_iter().chain(SURFACES) {
+        let cells: String = rows.iter().map(|row| format!(" {} |", row.figure(surface))).collect();
+        let name = if surface == PERSEVERE { "`retry_with(backoff)`" } else { surface };
+        println!("| {name} |{cells}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Nothing async: sockets, files, parsing. `.call()` blocks the thread between attempts.
+//! Retries in blocking code: sockets, files, parsing. `.call()` blocks the thread between attempts.
 //!
 //! ```sh
 //! cargo run --example blocking
@@ -21,13 +21,13 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Quick at first, patient later, and an end to it all.
+/// Short delays at first, longer ones later, and a limit on the time of the call.
 fn backoff() -> impl Finite + Copy {
     exponential(ms(5)).max_delay(ms(50)).equal_jitter().max_elapsed(Duration::from_secs(30))
 }
 
-/// `is_transient` knows which I/O errors may be gone the next time. A port that our predecessor
-/// still holds is one; a file that does not exist is not, and no attempt is wasted on it.
+/// `is_transient` returns `true` for I/O errors that may be gone at the next attempt. A port that the
+/// process before still holds is one; a file that does not exist is not, and is not retried.
 fn transient_errors() -> io::Result<()> {
     let predecessor = TcpListener::bind("127.0.0.1:0")?;
     let address = predecessor.local_addr()?;
@@ -38,7 +38,7 @@ fn transient_errors() -> io::Result<()> {
         .when(is_transient)
         .on_retry(|retry| {
             println!("{retry}");
-            // For the sake of the example, it leaves after our second attempt.
+            // In this example the process before frees the port after the second attempt.
             if retry.number() == 2 {
                 drop(predecessor.take());
             }
@@ -58,8 +58,8 @@ fn transient_errors() -> io::Result<()> {
     if missing.is_err() && calls == 1 { Ok(()) } else { Err(ErrorKind::Other.into()) }
 }
 
-/// What is transient depends on what is done: that a lock file exists already is what a lock is
-/// waited for.
+/// Which errors are transient depends on the operation: a call that waits for a lock file retries the
+/// error that the file exists.
 fn lock_file(folder: &Path) -> io::Result<()> {
     let path = folder.join("lock");
     File::create(&path)?;
@@ -80,8 +80,8 @@ fn lock_file(folder: &Path) -> io::Result<()> {
     holder.join().map_err(|_| ErrorKind::Other)?
 }
 
-/// Where an operation has several kinds of errors, it can mark them itself. This one reads a number
-/// that another program may be writing just now: half a number is worth another look.
+/// An operation with several kinds of errors can mark them itself. This one reads a number that
+/// another program may be writing: a number without a newline is incomplete, and is read again.
 fn read_number(path: &Path) -> Result<u64, Marked<Box<dyn Error>>> {
     let text = fs::read_to_string(path).map_err(|error| permanent(error.into()))?;
     let digits = text.strip_suffix('\n').ok_or_else(|| transient("no newline yet".into()))?;
@@ -102,7 +102,7 @@ fn parse(folder: &Path) -> Result<(), Box<dyn Error>> {
         .call()
         .map_err(Marked::into_inner)?;
     println!("the number is {number}");
-    if number == 123_456 { Ok(()) } else { Err("half a number was taken for a whole one".into()) }
+    if number == 123_456 { Ok(()) } else { Err("an incomplete number was accepted".into()) }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

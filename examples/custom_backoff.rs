@@ -1,4 +1,4 @@
-//! A backoff of your own: two methods, and every combinator works on it.
+//! A custom backoff: two methods, and every combinator works on it.
 //!
 //! ```sh
 //! cargo run --example custom_backoff
@@ -11,8 +11,8 @@ use std::time::Duration;
 use persevere::time::VirtualClock;
 use persevere::{Attempt, Backoff, DelayBounds, RetryExt};
 
-/// Grows to a plateau along an S: slow at first, fast in the middle, and hardly at all near the
-/// top. Up to a tenth of each delay is random, on top.
+/// Grows to a plateau by a logistic curve: slowly at first, fast in the middle, and slowly near the
+/// plateau. Up to a tenth of each delay is added at random.
 #[derive(Clone, Copy)]
 struct Logistic {
     plateau: Duration,
@@ -21,28 +21,28 @@ struct Logistic {
 }
 
 impl Logistic {
-    /// The delay without its random part. Numbers go up to `u32::MAX`; floats saturate gracefully.
+    /// The delay without its random part. Attempt numbers go up to `u32::MAX`; floats saturate.
     fn at(&self, attempt: u32) -> Duration {
         let steps = f64::from(attempt) - f64::from(self.middle);
         let delay = self.plateau.mul_f64(1.0 / (1.0 + (-steps).exp()));
-        Duration::from_millis(delay.as_millis() as u64) // A backoff need not be that exact.
+        Duration::from_millis(delay.as_millis() as u64) // Milliseconds are exact enough for a backoff.
     }
 }
 
 impl Backoff for Logistic {
-    /// Pure: all that varies, chance included, comes with the attempt.
+    /// Pure: everything that varies, random numbers too, is in the attempt.
     fn delay(&self, attempt: &Attempt) -> Option<Duration> {
         let least = self.at(attempt.number());
         Some(attempt.uniform(least, least + least / 10))
     }
 
-    /// What `delay` promises to keep to. With it, the worst case is known before anything runs.
+    /// The bounds of `delay`. With them, the worst case is known before a call.
     fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
         let least = self.at(attempt);
         Some(DelayBounds::new(least, least + least / 10))
     }
 
-    /// This backoff never asks how late it is, so nobody has to look at a clock for it.
+    /// This backoff does not use the elapsed time, so calls need not read a clock for it.
     fn reads_clock(&self) -> bool {
         false
     }
@@ -52,8 +52,8 @@ impl Backoff for Logistic {
     }
 }
 
-/// The contract of `bounds`, checked as a property: whatever the attempt and the seed, the delay
-/// lies within, and asking twice gives the same answer. Worth a test for every backoff of your own.
+/// The contract of `bounds`, checked as a property: for any attempt and seed, the delay lies within its
+/// bounds and is the same each time. Every custom backoff should have such a test.
 fn check(backoff: &impl Backoff) -> Result<u32, String> {
     let numbers = (1..=64).chain([1_000, u32::MAX - 1, u32::MAX]);
     let attempts = numbers.flat_map(|n| (0..100).map(move |seed| Attempt::new(n).with_seed(seed)));
@@ -65,7 +65,7 @@ fn check(backoff: &impl Backoff) -> Result<u32, String> {
             (delay, bounds) => delay.is_none() && bounds.is_none(),
         };
         if !within || backoff.delay(&attempt) != delay {
-            return Err(format!("{attempt}: {delay:?} breaks the promise"));
+            return Err(format!("{attempt}: {delay:?} is out of its bounds"));
         }
         checked += 1;
     }
@@ -74,14 +74,14 @@ fn check(backoff: &impl Backoff) -> Result<u32, String> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let logistic = Logistic { plateau: Duration::from_secs(8), middle: 4 };
-    println!("{} draws of the backoff kept within its bounds", check(&logistic)?);
+    println!("{} draws of the backoff are within its bounds", check(&logistic)?);
 
-    // What comes out of the combinators keeps to its own bounds as well.
+    // The result of the combinators has bounds of its own.
     let backoff = logistic.max_delay(Duration::from_secs(6)).max_attempts(9);
-    println!("{} draws of the composition kept within its bounds", check(&backoff)?);
+    println!("{} draws of the composition are within its bounds", check(&backoff)?);
     println!("\n{:#}\n", backoff.schedule());
 
-    // And it drives a retry as the built-in ones do. A virtual clock passes the time at once.
+    // A retry uses it like the built-in ones. A virtual clock passes the time at once.
     let clock = VirtualClock::new();
     let outcome: Result<(), &str> =
         (|| Err("still down")).retry_with(backoff).timer(clock.clone()).call();
@@ -89,5 +89,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{outcome:?} after {} delays, {slept:.1?} in all", clock.slept().len());
 
     let kept = clock.slept().len() == 8 && Some(slept) <= backoff.worst_case();
-    if kept { Ok(()) } else { Err("the retry did not keep to the schedule".into()) }
+    if kept { Ok(()) } else { Err("the delays of the retry are not those of the schedule".into()) }
 }

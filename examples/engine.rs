@@ -1,8 +1,8 @@
-//! The engine by hand: retries in a main loop of your own, where nothing may sleep or await.
+//! An engine by hand: retries in a main loop that may neither sleep nor await.
 //!
-//! Everything that retries in this crate asks the same [`Engine`] what to do, and sleeps or awaits
-//! as it is told. An actor, a game loop, or the firmware below has its own notion of waiting, so it
-//! asks the engine itself: *enter* an attempt, make it, and let the engine *decide*.
+//! All retries of this crate are driven by one [`Engine`], which decides after each attempt and never
+//! sleeps. An actor, a game loop, or the firmware below waits in its own way, so it drives an engine
+//! itself: *enter* an attempt, make it, and let the engine *decide*.
 //!
 //! ```sh
 //! cargo run --example engine
@@ -12,18 +12,17 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use persevere::classify::OnError;
 use persevere::hook::FinishFacts;
-use persevere::{Decision, Engine, Finite, Own, Reason, constant, exponential};
+use persevere::{Decision, Engine, Finite, Policy, Reason, constant, exponential};
 
-/// A radio that needs some polls to make up its mind, and is out of range now and then.
+/// A radio that needs three polls for a transmission, and is out of range for the first ones.
 struct Radio {
     failures: u32,
     busy_polls: u32,
 }
 
 impl Radio {
-    /// What the last transmission came to, once that is known.
+    /// Returns the outcome of the last transmission, once it is known.
     fn poll(&mut self) -> Option<Result<(), OutOfRange>> {
         self.busy_polls += 1;
         if self.busy_polls % 3 != 0 {
@@ -44,16 +43,15 @@ struct OutOfRange;
 
 impl fmt::Display for OutOfRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody in range")
+        f.write_str("out of range")
     }
 }
 
-/// A message on its way: where it is, and the engine that knows what comes next. It never blocks;
-/// the main loop calls [`tick`](Delivery::tick) whenever it comes by.
+/// The delivery of a message, with the engine that decides about its attempts. It never blocks; the
+/// main loop calls [`tick`](Delivery::tick) in every turn.
 struct Delivery<'a> {
-    backoff: &'a dyn Finite,
     radio: Radio,
-    engine: Engine,
+    engine: Engine<Result<(), OutOfRange>, Policy<&'a dyn Finite>>,
     state: State,
 }
 
@@ -66,31 +64,23 @@ enum State {
 
 impl<'a> Delivery<'a> {
     fn new(backoff: &'a dyn Finite, radio: Radio, serial_number: u64, now: Duration) -> Self {
-        // No entropy on this device: its serial number keeps it from jittering in step with others.
-        let mut engine = Engine::new().with_seed(serial_number);
-        engine.begin(Some(now));
-        Delivery { backoff, radio, engine, state: State::Due(now) }
+        // A device without entropy: by its serial number it jitters differently from other devices.
+        let engine = Engine::new(Policy::new(backoff).seed(serial_number));
+        Delivery { radio, engine, state: State::Due(now) }
     }
 
     fn tick(&mut self, now: Duration) {
-        let mut no_hooks = ();
         match self.state {
             State::Due(when) if now < when => {}
             State::Due(_) => {
-                let entered = self.engine.enter::<Result<(), OutOfRange>, Own, _, _>(
-                    self.backoff,
-                    &mut no_hooks,
-                    Some(now),
-                );
-                // `Own`: there is no guard that could refuse, so the compiler knows this is `Ok`.
-                let Ok(attempt) = entered;
+                // The policy has no guard that could refuse an attempt, so this is always `Ok`.
+                let Ok(attempt) = self.engine.enter(now);
                 println!("{now:>6?}  {attempt}");
                 self.state = State::Sending;
             }
             State::Sending => {
                 let Some(outcome) = self.radio.poll() else { return };
-                let decision =
-                    self.engine.decide(self.backoff, &OnError, &mut no_hooks, &outcome, Some(now));
+                let decision = self.engine.decide(&outcome, now);
                 println!("{now:>6?}    {decision}");
                 self.state = match decision {
                     Decision::Wait(delay) => State::Due(now + delay),
@@ -102,7 +92,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// The main loop: one tick every ten milliseconds, of a clock that the device counts itself.
+/// The main loop: one tick every ten milliseconds, by a counter of the device.
 fn deliver(backoff: &dyn Finite, failures: u32) -> FinishFacts {
     let mut now = Duration::ZERO;
     let radio = Radio { failures, busy_polls: 0 };
@@ -112,7 +102,7 @@ fn deliver(backoff: &dyn Finite, failures: u32) -> FinishFacts {
         if let State::Done(facts) = delivery.state {
             return facts;
         }
-        // Here the device would blink, measure, or save power.
+        // Other work of the device.
         now += Duration::from_millis(10);
     }
 }
@@ -128,6 +118,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let held = delivered.reason() == Reason::Succeeded
         && delivered.attempts() == 4
         && given_up.reason() == Reason::Elapsed
-        && given_up.elapsed() < Some(Duration::from_secs(1));
-    if held { Ok(()) } else { Err("the engine decided otherwise than expected".into()) }
+        && given_up.elapsed().is_ok_and(|elapsed| elapsed < Duration::from_secs(1));
+    if held { Ok(()) } else { Err("the engine has not decided as expected".into()) }
 }

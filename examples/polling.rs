@@ -1,4 +1,4 @@
-//! Polling is a retry whose "not yet" is no error.
+//! Polling: a retry of values that are not ready yet.
 //!
 //! ```sh
 //! cargo run --example polling
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use persevere::{Reason, RetryExt, constant, linear};
 
-/// Some long work elsewhere, of which we can ask how far it has got.
+/// Long work elsewhere, whose progress can be read.
 struct Job {
     started: Instant,
     length: Duration,
@@ -22,7 +22,7 @@ impl Job {
         Job { started: Instant::now(), length }
     }
 
-    /// A value that may not be good yet.
+    /// A value that may be too low yet.
     fn percent(&self) -> Result<u128, JobLost> {
         Ok((self.started.elapsed().as_micros() * 100 / self.length.as_micros()).min(100))
     }
@@ -32,7 +32,7 @@ impl Job {
         (self.started.elapsed() >= self.length).then_some("forty-two")
     }
 
-    /// A value, or else what is known so far.
+    /// A value, or the time that is left.
     fn poll(&self) -> ControlFlow<&'static str, Duration> {
         match self.length.checked_sub(self.started.elapsed()) {
             None => Break("forty-two"),
@@ -46,18 +46,18 @@ struct JobLost;
 
 impl fmt::Display for JobLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody knows of this job")
+        f.write_str("the job is lost")
     }
 }
 
 impl Error for JobLost {}
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Asking costs little and the job ends some day, but not waiting for ever is a good habit.
+    // A limit on the time keeps the poll from waiting for ever for a job that does not end.
     let every = constant(Duration::from_millis(10)).max_elapsed(Duration::from_secs(30));
     let (short, long) = (Duration::from_millis(60), Duration::from_secs(3600));
 
-    // `.until` looks at values. Errors are retried as ever, unless `.when` says otherwise.
+    // `.until` decides about values. Errors are retried, unless `.when` returns `false`.
     let job = Job::start(short);
     let percent = (|| job.percent())
         .retry_with(every)
@@ -67,12 +67,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .call()?;
     println!("percent: {percent}\n");
 
-    // An `Option` is its own "not yet".
+    // `None` means "not yet".
     let job = Job::start(short);
     let result = (|| job.result()).retry_with(every).call().ok_or("the job takes too long")?;
     println!("option: {result}\n");
 
-    // A `ControlFlow` breaks with the result, and continues with whatever is worth telling.
+    // A `ControlFlow` is `Break` with the result, and `Continue` with anything else until then.
     let job = Job::start(short);
     let flow = (|| job.poll())
         .retry_with(linear(Duration::from_millis(5)).max_attempts(100))
@@ -80,15 +80,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .call();
     println!("control flow: {flow:?}\n");
 
-    // Out of patience, the last value comes out as it is, which is no error. `.report()` makes one.
+    // At a limit the call returns its last value, which is no error. `.report()` makes an error of it.
     let job = Job::start(long);
     let report = (|| job.percent())
         .retry_with(every.max_attempts(2))
         .until(|percent| *percent == 100)
         .report()
         .call();
-    let Err(error) = report else { return Err("an hour does not pass that fast".into()) };
-    println!("out of patience: {error}");
+    let Err(error) = report else { return Err("the job takes an hour".into()) };
+    println!("limit: {error}");
 
     let held = percent == 100
         && result == "forty-two"

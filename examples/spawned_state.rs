@@ -1,9 +1,9 @@
 //! Mutable state in a spawned task: two ways to keep the future `Send`.
 //!
-//! A multi-threaded runtime moves tasks between threads, so what is spawned has to be `Send`. An
-//! operation that borrows `&mut` from around it could be an async closure, for
-//! [`Policy::run`](persevere::Policy::run); but the future of such a closure is not provably `Send`
-//! in today's Rust. The loop and `run_with` are.
+//! A multi-threaded runtime moves tasks between threads, so a spawned future has to be `Send`. An
+//! operation that borrows `&mut` from around it may be an async closure, for
+//! [`Policy::run_lending`](persevere::Policy::run_lending); but the compiler cannot prove that the
+//! future of such a closure is `Send`. The futures of a loop and of `run_with` are.
 //!
 //! ```sh
 //! cargo run --example spawned_state
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use persevere::{Policy, constant};
 
-/// A connection that may be used by one caller at a time, and knows what it has sent.
+/// A connection for one caller at a time, with the statements that it has sent.
 #[derive(Default)]
 struct Connection {
     statements: Vec<String>,
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .on_retry(|retry| println!("{retry}")),
     );
 
-    // The loop borrows the connection anew for each attempt, and it stays where it is.
+    // A loop borrows the connection anew for each attempt.
     let shared = policy.clone();
     let in_a_loop = tokio::spawn(async move {
         let mut connection = Connection::default();
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (connection, outcome)
     });
 
-    // `run_with` hands the connection from attempt to attempt, and back at the end.
+    // `run_with` moves the connection from attempt to attempt, and returns it at the end.
     let handed_on = tokio::spawn(async move {
         let operation = |mut connection: Connection, attempt| async move {
             let outcome = connection.execute(&format!("UPDATE b -- {attempt}")).await;

@@ -1,7 +1,7 @@
-//! How to test code that retries: without waiting, and down to the exact delay.
+//! Tests of code that retries: without waiting, and with exact delays.
 //!
-//! The `test-util` feature has a virtual clock. It stands still until something sleeps, and then it
-//! jumps: a night of backoff passes in microseconds.
+//! The `test-util` feature has a virtual clock. It stands still until something sleeps, and then moves
+//! to the end of the sleep: hours of backoff pass in microseconds.
 //!
 //! ```sh
 //! cargo run --example testing
@@ -20,18 +20,18 @@ async fn deliver(
     timer: impl Timer + Clone,
 ) -> Result<(), &'static str> {
     let policy = Policy::new(exponential(HOUR).max_attempts(4)).timer(timer);
-    policy.run(async |_| send().await).await
+    policy.run_lending(async |_| send().await).await
 }
 
-/// The three lines of a test: make a clock, run on it, look at what was slept.
+/// A test in three lines: make a clock, run on it, assert the sleeps.
 fn delivery_backs_off_by_the_hour() {
     let clock = VirtualClock::new();
     let outcome = clock.block_on(deliver(async || Err("no route"), clock.clone()));
     assert_eq!((outcome, clock.slept()), (Err("no route"), vec![HOUR, 2 * HOUR, 4 * HOUR]));
 }
 
-/// An operation that takes its time moves the clock itself, so that time limits can be tested.
-fn a_time_limit_counts_the_attempts_too() {
+/// An operation that takes time moves the clock itself, so that time limits can be tested.
+fn a_time_limit_includes_the_attempts() {
     let clock = VirtualClock::new();
     let mut calls = 0;
     let outcome = (|| {
@@ -58,11 +58,11 @@ fn jitter_repeats_with_its_seed() {
     assert_ne!(delays(7), delays(8));
 }
 
-/// In a project of yours each of these would be a `#[test]`.
+/// In a project each of these is a `#[test]`.
 fn main() {
     let tests: [(&str, fn()); 3] = [
         ("delivery backs off by the hour", delivery_backs_off_by_the_hour),
-        ("a time limit counts the attempts, too", a_time_limit_counts_the_attempts_too),
+        ("a time limit includes the attempts", a_time_limit_includes_the_attempts),
         ("jitter repeats with its seed", jitter_repeats_with_its_seed),
     ];
     let started = Instant::now();

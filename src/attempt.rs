@@ -7,11 +7,11 @@ use core::time::Duration;
 use crate::random;
 use crate::time::{from_nanos, nanos};
 
-/// No clock was read: a sentinel, since an elapsed time of 584 years is none.
-const UNKNOWN: u64 = u64::MAX;
+/// The elapsed time where no clock was read. As a time it would be 584 years.
+pub(crate) const UNKNOWN: u64 = u64::MAX;
 
-/// An elapsed time that does not read as the sentinel, even where time was saturated.
-const fn known(elapsed: u64) -> u64 {
+/// An elapsed time that is not [`UNKNOWN`], even where time was saturated.
+pub(crate) const fn known(elapsed: u64) -> u64 {
     if elapsed == UNKNOWN { UNKNOWN - 1 } else { elapsed }
 }
 
@@ -30,7 +30,7 @@ const fn known(elapsed: u64) -> u64 {
 /// let second = Attempt::new(2).with_seed(7).with_max_attempts(2).with_waited(ms(100));
 /// assert_eq!(exponential(ms(100)).delay(&second), Some(ms(200)));
 /// assert!(second.is_last() && !second.is_first());
-/// assert_eq!((second.waited(), second.elapsed()), (ms(100), None));
+/// assert_eq!(second.waited(), ms(100));
 /// assert_eq!(second.to_string(), "attempt 2 of 2");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Attempt {
     offset: u32,
     lane: u32,
     most: Option<NonZeroU32>,
-    /// Zero until the engine drew one.
+    /// Zero before the call has a seed; no code of the caller sees such an attempt.
     seed: u64,
     previous: u64,
     waited: u64,
@@ -71,12 +71,8 @@ impl Attempt {
         seed: u64,
         previous: u64,
         waited: u64,
-        elapsed: Option<u64>,
+        elapsed: u64,
     ) -> Self {
-        let elapsed = match elapsed {
-            Some(elapsed) => known(elapsed),
-            None => UNKNOWN,
-        };
         Attempt { number, offset: 0, lane: 0, most, seed, previous, waited, elapsed }
     }
 
@@ -125,7 +121,7 @@ impl Attempt {
     }
 
     /// Which execution this is: 1 for the first. Inside the second part of a
-    /// [sequence](crate::backoff::First::then) a backoff sees the count begin at 1 again.
+    /// [sequence](crate::Backoff::first) a backoff sees the count begin at 1 again.
     #[must_use]
     #[inline]
     pub const fn number(&self) -> u32 {
@@ -169,23 +165,31 @@ impl Attempt {
         from_nanos(self.waited)
     }
 
-    /// The time since the call began, or `None` if nothing in the call asks for a clock.
+    /// Returns the time since the call began.
     ///
-    /// A [`max_elapsed`](crate::Backoff::max_elapsed) limit, [`.report()`](crate::Retry::report),
-    /// and a hook or a backoff that [reads](crate::Hook::reads_clock)
-    /// [the clock](crate::Backoff::reads_clock) ask for it.
-    #[must_use]
-    pub const fn elapsed(&self) -> Option<Duration> {
-        if self.elapsed == UNKNOWN { None } else { Some(from_nanos(self.elapsed)) }
+    /// # Errors
+    /// [`Untimed`] if nothing in the call reads the clock: then the time is not known. A
+    /// [`max_elapsed`](crate::Backoff::max_elapsed) limit, a [deadline](crate::Policy::deadline),
+    /// [`.timed()`](crate::Retry::timed), [`.report()`](crate::Retry::report), and a hook, guard or
+    /// backoff whose [`reads_clock`](crate::Hook::reads_clock) returns `true` make the call read it.
+    ///
+    /// ```
+    /// use persevere::{Attempt, Untimed};
+    /// use std::time::Duration;
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(Attempt::new(1).elapsed(), Err(Untimed));
+    /// assert_eq!(Attempt::new(1).with_elapsed(second).elapsed(), Ok(second));
+    /// ```
+    pub const fn elapsed(&self) -> Result<Duration, Untimed> {
+        elapsed(self.elapsed)
     }
 
     /// A uniform random number, any `u64`: a pure function of the call's seed, the attempt's number
     /// and the lane, so that asking twice gives the same number and a seeded call repeats exactly.
     ///
-    /// A backoff that wraps another draws here and hands on [`Attempt::inner`], so that stacked
-    /// jitters differ; what an operation draws is independent of its delays. Nothing is drawn for
-    /// a call before its first failure: its first attempt gives a fresh random number each time,
-    /// unless the call has a seed.
+    /// A backoff that wraps another draws here and passes on [`Attempt::inner`], so that stacked
+    /// jitters differ. Draws of an operation are independent of its delays; draws of a classifier are
+    /// those of the backoff, so that a delay computed there is the delay that is slept.
     ///
     /// ```
     /// use persevere::Attempt;
@@ -196,14 +200,7 @@ impl Attempt {
     /// ```
     #[must_use]
     #[inline]
-    pub fn random(&self) -> u64 {
-        let seed = if self.seed == 0 { random::fresh().get() } else { self.seed };
-        random::draw(seed, self.index(), self.lane)
-    }
-
-    /// The same for the built-in backoffs, which are asked when the engine has drawn a seed.
-    #[inline]
-    pub(crate) const fn draw(&self) -> u64 {
+    pub const fn random(&self) -> u64 {
         random::draw(self.seed, self.index(), self.lane)
     }
 
@@ -222,7 +219,7 @@ impl Attempt {
     /// ```
     #[must_use]
     #[inline]
-    pub fn uniform(&self, least: Duration, most: Duration) -> Duration {
+    pub const fn uniform(&self, least: Duration, most: Duration) -> Duration {
         let least = nanos(least);
         let span = nanos(most).saturating_sub(least);
         from_nanos(least + random::scale(self.random(), span))
@@ -238,9 +235,9 @@ impl Attempt {
         inner
     }
 
-    /// The only attempt of an operation that nobody retries: its draws are fresh each time.
-    pub(crate) const fn alone() -> Self {
-        Attempt::from_engine(1, None, 0, 0, 0, None).for_operation()
+    /// The only attempt of an operation that is not retried.
+    pub(crate) fn alone() -> Self {
+        Attempt::from_engine(1, None, random::fresh().get(), 0, 0, UNKNOWN).for_operation()
     }
 
     /// The same attempt for the operation: its draws are independent of those of any backoff.
@@ -250,7 +247,7 @@ impl Attempt {
         self
     }
 
-    /// The same attempt for a classifier: its draws are independent of those of any backoff.
+    /// This attempt for the jitter of a classifier: its draws are independent of those of any backoff.
     #[inline]
     pub(crate) const fn for_classifier(mut self) -> Self {
         self.lane = 1 << 30;
@@ -259,6 +256,7 @@ impl Attempt {
 
     /// The draw that [`Attempt::draw`] gave at the attempt before this one, if a backoff that
     /// counts from 1 had one.
+    #[cfg(any(feature = "std", feature = "libm"))]
     pub(crate) fn previous_draw(&self) -> Option<u64> {
         let before = self.index().wrapping_sub(1);
         (self.number > 1).then(|| random::draw(self.seed, before, self.lane))
@@ -285,20 +283,52 @@ impl Attempt {
     }
 }
 
+/// `UNKNOWN` as an error.
+pub(crate) const fn elapsed(nanos: u64) -> Result<Duration, Untimed> {
+    if nanos == UNKNOWN { Err(Untimed) } else { Ok(from_nanos(nanos)) }
+}
+
+/// The elapsed time is not known, because nothing in the call reads the clock.
+///
+/// Calls read no clock unless they have to. [`.timed()`](crate::Retry::timed) makes them.
+///
+/// ```
+/// use persevere::{RetryExt, Untimed, immediate};
+///
+/// let retry = || (|| None::<()>).retry_with(immediate().max_attempts(2));
+/// let _ = retry().on_retry(|retry| assert_eq!(retry.elapsed(), Err(Untimed))).call();
+/// let _ = retry().timed().on_retry(|retry| assert!(retry.elapsed().is_ok())).call();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untimed;
+
+impl fmt::Display for Untimed {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the elapsed time is not known, because this call reads no clock: add `.timed()`",
+        )
+    }
+}
+
+impl core::error::Error for Untimed {}
+
 impl fmt::Debug for Attempt {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("number", &self.number)
             .field("max_attempts", &self.most)
             .field("previous_delay", &self.previous_delay())
             .field("waited", &self.waited())
-            .field("elapsed", &self.elapsed())
+            .field("elapsed", &self.elapsed().ok())
             .finish_non_exhaustive()
     }
 }
 
 /// `attempt 2 of 5`, or `attempt 2` where no maximum is known.
 impl fmt::Display for Attempt {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "attempt {}", self.number)?;
         match self.most {

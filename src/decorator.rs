@@ -32,9 +32,9 @@
 /// | `#[retry(exponential(secs(1)).max_attempts(5))]` | what any other expression makes, anew for each call |
 ///
 /// Policies are installed once, at the start of `main`, with `Policies::install`. A name that nobody
-/// has installed panics at the first call, and says what to install; `Policies::check_names_in_use`
+/// has installed panics at the first call, with the name to install; `Policies::check_references`
 /// finds all such names at the start. A name stands for a plain handle, so its settings may have no
-/// `attempt_timeout` and no `breaker`; give a handle of `Policies::get_interrupting` as an expression
+/// `attempt_timeout` and no `breaker`; give a handle of `Policies::get_guarded` as an expression
 /// for those. The error type is [`Kinded`](trait@crate::classify::Kinded), or there is a `when = ..`.
 ///
 /// Such a handle lies in a field, or for a free function in a `static`, which is borrowed with `&*`:
@@ -42,13 +42,13 @@
 /// ```
 /// # #[cfg(feature = "config")] {
 /// use figment::{Figment, providers::{Format, Toml}};
-/// use persevere::policy::{Policies, PolicyHandle};
-/// use persevere::{Interrupted, Kinded, MayInterrupt, retry};
+/// use persevere::policy::{GuardedHandle, Policies};
+/// use persevere::{Interrupted, Kinded, retry};
 /// use std::sync::LazyLock;
 ///
-/// static STORE: LazyLock<PolicyHandle<MayInterrupt>> = LazyLock::new(|| {
+/// static STORE: LazyLock<GuardedHandle> = LazyLock::new(|| {
 ///     let policies = Policies::installed().expect("`main` installs them");
-///     policies.get_interrupting("store").expect("the settings have it")
+///     policies.get_guarded("store").expect("the settings have it")
 /// });
 ///
 /// #[derive(Debug, PartialEq, Kinded)]
@@ -110,15 +110,20 @@
 /// | `classify`, `classifier` | what an [outcome](crate::Retry::classify) means | what the policy says |
 /// | `on_attempt`, `on_retry`, `on_success`, `on_give_up`, `on_finish` | hears of an [event](crate::hook) | |
 /// | `hook` | a [`Hook`](crate::Hook), or a tuple of them | |
-/// | `operation` | a string literal: what events call the function | its path without a type, `"crate::module::function"` |
-/// | `report` | none; the function returns [`Result<T, RetryError<E>>`](crate::RetryError), its body makes `Result<T, E>` | the outcome itself |
-/// | `timer`, `seed` | as [`timer`](crate::Retry::timer) and [`seed`](crate::Retry::seed) take it | the policy's |
+/// | `guard` | a [`Guard`](crate::guard::Guard), or a tuple of them | |
+/// | `attempt_timeout`, `attempt_timeout_by`, `deadline`, `inherit_deadline` | a [limit on time](crate::guard); the last one without a value | that of the policy |
+/// | `interrupted` | the error of a call that a guard ended, as [`or_interrupted`](crate::Retry::or_interrupted) takes it | `From<Interrupted>` |
+/// | `named` | a string literal: the [name](crate::Retry::named) of the operation | its path without a type, `"crate::module::function"` |
+/// | `report`, `report_without_source` | none; the function returns [`Result<T, RetryError<E>>`](crate::RetryError), its body makes `Result<T, E>` | the outcome itself |
+/// | `timed` | none; [`elapsed`](crate::Attempt::elapsed) is known | |
+/// | `timer`, `seed` | as [`timer`](crate::Retry::timer) and [`seed`](crate::Retry::seed) take it | that of the policy |
+/// | `cancel_by`, `retry_now_by` | a reference to a [token](crate::time::CancelToken) or a [signal](crate::time::RetrySignal) | those of the policy |
 /// | `crate` | the path of this library, where it is not `::persevere` | |
 ///
 /// ```
 /// use persevere::{RetryError, immediate, retry};
 ///
-/// #[retry(immediate().max_attempts(3), report, operation = "parse")]
+/// #[retry(immediate().max_attempts(3), report, named = "parse")]
 /// fn parse(text: &str) -> Result<i32, RetryError<std::num::ParseIntError>> {
 ///     text.parse()
 /// }
@@ -150,8 +155,7 @@
 /// leaves to the block go to the attempts as arguments by value do. That is what `#[async_trait]`
 /// makes of methods, so both go together.
 ///
-/// One that blocks is ended by a [token](crate::time::CancelToken) if its timer is
-/// `Cancellable::new(DefaultTimer, token.clone())`.
+/// A [token](crate::time::CancelToken) ends both kinds: `cancel_by = &token`.
 ///
 /// Other attributes are expanded from the top: `#[tracing::instrument]` above the decorator makes a
 /// span of each attempt, and below it, one of the whole call.
@@ -179,8 +183,9 @@
 /// # How is it tested?
 ///
 /// On a timer that the test chooses, as above: a method has it in a field, a function as an argument.
-/// On tokio, `timer = TokioTimer` follows the clock that `#[tokio::test(start_paused = true)]` stops;
-/// without it the [`DefaultTimer`](crate::DefaultTimer) of a name waits in real time. Policies are
+/// On tokio, with the feature `tokio`, retries follow the clock that
+/// `#[tokio::test(start_paused = true)]` stops, those of names too; without that feature the
+/// [`DefaultTimer`](crate::DefaultTimer) waits in real time. Policies are
 /// installed once in a process, which the tests of a binary share: let each begin with a function
 /// that installs the program's own settings in a [`Once`](std::sync::Once).
 ///

@@ -25,12 +25,11 @@ pub(crate) const fn draw(seed: u64, index: u32, lane: u32) -> u64 {
     mix(seed ^ place.wrapping_mul(STEP))
 }
 
-/// `random` scaled to `0..span`, or 0 for an empty span, without division and without bias that
-/// could be measured: the multiply-shift of Lemire, "Fast random integer generation in an
-/// interval" (2019). That `span` itself does not come is a nanosecond's difference.
+/// `random` scaled to `0..=span`, without division and without bias that could be measured: the
+/// multiply-shift of Lemire, "Fast random integer generation in an interval" (2019).
 #[inline]
 pub(crate) const fn scale(random: u64, span: u64) -> u64 {
-    ((span as u128 * random as u128) >> 64) as u64
+    ((span.saturating_add(1) as u128 * random as u128) >> 64) as u64
 }
 
 /// The seed that a user gave, spread over all bits so that neighbouring seeds differ.
@@ -41,33 +40,41 @@ pub(crate) const fn spread(seed: u64) -> NonZeroU64 {
     }
 }
 
-/// A seed for one call that was given none: `rand` seeds each thread once, and a Weyl sequence
-/// goes on from there, so that a call neither waits for another nor repeats one.
-#[inline(never)]
+/// A seed for one call that was given none: each thread starts somewhere at random, and a Weyl
+/// sequence goes on from there, so that a call neither waits for another nor repeats one.
+#[inline]
 #[cfg(feature = "std")]
 pub(crate) fn fresh() -> NonZeroU64 {
     use core::cell::Cell;
     std::thread_local! {
-        /// Zero until the thread draws its first.
+        /// Zero until the thread draws its first seed. Without a destructor, so that it is there
+        /// while the thread ends.
         static NEXT: Cell<u64> = const { Cell::new(0) };
     }
 
-    // A thread that is ending has no locals any more; its last calls ask `rand` each time.
-    let taken = NEXT.try_with(|next| {
-        let seed = match next.get() {
-            0 => from_rand(),
-            seed => seed,
-        };
-        next.set(seed.wrapping_add(NEXT_CALL));
-        seed
-    });
-    NonZeroU64::new(taken.unwrap_or_else(|_| from_rand())).unwrap_or(NonZeroU64::MIN)
+    let seed = match NEXT.get() {
+        0 => from_system(),
+        seed => seed,
+    };
+    NEXT.set(seed.wrapping_add(NEXT_CALL));
+    NonZeroU64::new(seed).unwrap_or(NonZeroU64::MIN)
 }
 
+/// Randomness of the operating system: once per thread, so the keys of a hash map will do.
 #[cold]
-#[cfg(feature = "std")]
-fn from_rand() -> u64 {
-    rand::random()
+#[inline(never)]
+#[cfg(all(feature = "std", not(all(target_family = "wasm", feature = "wasm"))))]
+fn from_system() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(NEXT_CALL)
+}
+
+/// In a browser or in node, the standard library has no randomness.
+#[cold]
+#[inline(never)]
+#[cfg(all(feature = "std", target_family = "wasm", feature = "wasm"))]
+fn from_system() -> u64 {
+    getrandom::u64().unwrap_or(NEXT_CALL)
 }
 
 /// Without an operating system there is no entropy: calls differ from one another, but a device

@@ -1,7 +1,7 @@
-//! What holds for every backoff that can be composed, and for each formula against an oracle.
+//! Properties of every backoff that can be composed, and of each formula against an oracle.
 //!
 //! The compositions are the same in every run; `PROPTEST_RNG_SEED` gives others, `PROPTEST_CASES`
-//! more of them. Everything that says "sleeps" drives the engine in virtual time.
+//! more of them. Properties of sleeps drive the engine in virtual time.
 
 #[path = "support/cases.rs"]
 mod cases;
@@ -17,9 +17,9 @@ use persevere::backoff::{
     First, Forever, FullJitter, Jitter, Linear, MaxAttempts, MaxDelay, MaxElapsed, MaxRetryAfter,
     MinDelay, Polynomial, Sequence,
 };
-use persevere::classify::OnError;
+use persevere::classify::RetryErrors;
 use persevere::{
-    Attempt, Backoff, Classifier, Decision, DelayBounds, Engine, Finite, Limits, Own, Reason,
+    Attempt, Backoff, Classifier, Decision, DelayBounds, Engine, Finite, Limits, Policy, Reason,
     Verdict, constant, decorrelated, decorrelated_v2, delays, exponential, fibonacci, from_fn,
     immediate, linear, polynomial,
 };
@@ -27,8 +27,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use support::{
-    Function, Leaf, Moment, Op, Recipe, leaf, limiting, moment, nanos, number, recipe,
-    seed_that_draws, short_recipe, shortening, time,
+    Claim, Function, Leaf, Moment, Op, Recipe, Sum, leaf, limiting, moment, nanos, number,
+    printed_duration, recipe, seed_that_draws, short_recipe, shortening, time,
 };
 
 const fn ns(n: u64) -> Duration {
@@ -51,35 +51,39 @@ fn cases(cases: u32) -> Config {
 
 // ---- a call in virtual time ------------------------------------------------------------------
 
-/// What a call did.
+/// The course of a call.
 #[derive(Debug)]
 struct Run {
     slept: Vec<Duration>,
     waited: Duration,
-    /// `None` if it was still going on when we stopped looking.
+    /// `None` if the call had not ended after the last sleep that was looked at.
     end: Option<Reason>,
 }
 
-/// Runs a call whose attempts all fail and take `lasts` each, for at most `sleeps` sleeps.
-fn run<B: Backoff + ?Sized>(backoff: &B, engine: Engine, lasts: Duration, sleeps: usize) -> Run {
-    run_classified(backoff, &OnError, engine, lasts, sleeps)
+/// Runs a call whose attempts all fail and take `lasts` each, for at most `sleeps` sleeps. Without
+/// a seed, the call draws its own.
+fn run<B: Backoff + ?Sized>(backoff: &B, seed: Option<u64>, lasts: Duration, sleeps: usize) -> Run {
+    run_classified(backoff, &RetryErrors, seed, lasts, sleeps)
 }
 
 fn run_classified<B: Backoff + ?Sized>(
     backoff: &B,
     classifier: &impl Classifier<Option<()>>,
-    mut engine: Engine,
+    seed: Option<u64>,
     lasts: Duration,
     sleeps: usize,
 ) -> Run {
     let mut now = secs(7);
     let mut run = Run { slept: vec![], waited: Duration::ZERO, end: None };
-    let read = |now: Duration| backoff.reads_clock().then_some(now);
-    engine.begin(read(now));
+    let policy = Policy::new(backoff.forever());
+    let policy = seed.map_or(policy, |seed| policy.seed(seed)).classifier(classifier);
+    let mut engine = Engine::new(policy);
+    let reads_clock = engine.reads_clock();
+    let read = |now: Duration| reads_clock.then_some(now);
     while run.slept.len() < sleeps {
-        let Ok(_) = engine.enter::<Option<()>, Own, _, _>(backoff, &mut (), read(now));
+        let Ok(_) = engine.enter(read(now));
         now = now.saturating_add(lasts);
-        match engine.decide(backoff, classifier, &mut (), &None, read(now)) {
+        match engine.decide(&None, read(now)) {
             Decision::Wait(delay) => {
                 now = now.saturating_add(delay);
                 run.waited = run.waited.saturating_add(delay);
@@ -112,7 +116,7 @@ fn asked<B: Backoff + ?Sized>(backoff: &B, seed: u64, most: u32) -> Vec<Duration
 proptest! {
     #![proptest_config(cases(400))]
 
-    // Also what holds of all numbers: nothing panics or wraps, up to attempt `u32::MAX`,
+    // No number panics or wraps either, up to attempt `u32::MAX`,
     // `Duration::MAX` and factors of 1e300; this build checks for overflow.
     #[test]
     fn every_delay_is_within_its_bounds_and_ends_where_they_end(
@@ -141,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn every_delay_is_what_the_documentation_says(
+    fn every_delay_is_as_documented(
         recipe in recipe().prop_filter("computed without floats", Recipe::is_exact),
         moments in prop::collection::vec(moment(), 1..12),
     ) {
@@ -278,7 +282,7 @@ proptest! {
         prop_assert_eq!(&short_steps[..], &long_steps[..short_steps.len()]);
         prop_assert_eq!(short_steps.len(), long_steps.len().min(few as usize - 1));
         let calls = [short, long].map(|b| {
-            run(&b, Engine::new().with_seed(seed), Duration::ZERO, 40).slept
+            run(&b, Some(seed), Duration::ZERO, 40).slept
         });
         prop_assert_eq!(&calls[0][..], &calls[1][..calls[1].len().min(few as usize - 1)]);
     }
@@ -294,7 +298,7 @@ proptest! {
         let written = limits.into_iter().fold(Recipe::Leaf(leaf.clone()), Recipe::with);
         let mut other = shuffled;
         for (op, place) in among {
-            // What shortens delays is no limit, wherever it stands among them.
+            // A combinator that shortens delays is no limit, at any place among the limits.
             other.insert(place.min(other.len()), op);
         }
         let other = other.into_iter().fold(Recipe::Leaf(leaf), Recipe::with);
@@ -311,7 +315,7 @@ proptest! {
         recipe in recipe(), most in 1..9_u32, seed in any::<u64>(), after in shortening(),
     ) {
         let backoff = recipe.with(Op::MaxAttempts(most)).with(after).build();
-        let call = run(&backoff, Engine::new().with_seed(seed), Duration::ZERO, 20);
+        let call = run(&backoff, Some(seed), Duration::ZERO, 20);
         prop_assert!(call.slept.len() < most as usize, "{call:?}");
         prop_assert!(matches!(call.end, Some(Reason::Attempts | Reason::Elapsed)), "{call:?}");
     }
@@ -322,7 +326,7 @@ proptest! {
     ) {
         prop_assume!(nanos(limit) < u64::MAX);
         let backoff = recipe.with(Op::MaxElapsed(limit)).build();
-        let call = run(&backoff, Engine::new().with_seed(seed), lasts, 20);
+        let call = run(&backoff, Some(seed), lasts, 20);
         let worked = lasts.saturating_mul(call.slept.len() as u32);
         prop_assert!(
             call.slept.is_empty() || call.waited.saturating_add(worked) < limit,
@@ -339,17 +343,17 @@ proptest! {
 #[test]
 fn a_retry_that_would_start_at_the_time_limit_is_not_slept_for() {
     let backoff = constant(secs(1)).max_elapsed(secs(3));
-    let call = run(&backoff, Engine::new(), Duration::ZERO, 9);
+    let call = run(&backoff, None, Duration::ZERO, 9);
     assert_eq!((call.slept, call.end), (vec![secs(1); 2], Some(Reason::Elapsed)));
     assert_eq!((backoff.schedule().count(), backoff.worst_case()), (2, Some(secs(2))));
     // The time that attempts take counts: the second retry would start at three seconds.
-    let call = run(&backoff, Engine::new(), ms(500), 9);
+    let call = run(&backoff, None, ms(500), 9);
     assert_eq!(call.slept, [secs(1)]);
     let jittered = constant(secs(2)).full_jitter().max_elapsed(secs(3));
     assert_eq!(jittered.worst_case(), Some(secs(3)));
 }
 
-// ---- what is announced is what is slept ------------------------------------------------------
+// ---- sleeps are as announced -----------------------------------------------------------------
 
 proptest! {
     #![proptest_config(cases(200))]
@@ -364,21 +368,21 @@ proptest! {
     }
 
     #[test]
-    fn a_call_does_what_was_printed(recipe in short_recipe(), seed in any::<u64>()) {
-        does_what_was_printed(&recipe, seed)?;
+    fn a_call_is_as_printed(recipe in short_recipe(), seed in any::<u64>()) {
+        is_as_printed(&recipe, seed)?;
     }
 }
 
 proptest! {
-    // Few, since 65 536 attempts are added up for each.
+    // Few, since thousands of attempts are added up for each.
     #![proptest_config(cases(12))]
 
     #[test]
-    fn a_call_that_may_go_on_for_long_does_what_was_printed(
+    fn a_call_that_may_go_on_for_long_is_as_printed(
         recipe in recipe(), seed in any::<u64>(), lasts in time(),
     ) {
         sleeps_within_its_schedule(&recipe, seed, lasts)?;
-        does_what_was_printed(&recipe, seed)?;
+        is_as_printed(&recipe, seed)?;
     }
 }
 
@@ -388,7 +392,7 @@ fn sleeps_within_its_schedule(
     lasts: Duration,
 ) -> Result<(), TestCaseError> {
     let backoff = recipe.build();
-    let call = run(&backoff, Engine::new().with_seed(seed), lasts, 40);
+    let call = run(&backoff, Some(seed), lasts, 40);
     let mut steps = backoff.schedule();
     let mut waited = Duration::ZERO;
     for (place, slept) in call.slept.iter().enumerate() {
@@ -400,7 +404,7 @@ fn sleeps_within_its_schedule(
         prop_assert!(holds(step.delay, *slept), "{slept:?} is not in {step:?}");
         prop_assert!(holds(step.waited, waited), "{waited:?} is not in {step:?}");
     }
-    // The schedule does not go on after a call that nothing but its attempts ended.
+    // The schedule ends with a call that its limit on attempts ended.
     if call.end == Some(Reason::Attempts) && recipe.announces_its_end() {
         prop_assert_eq!(steps.next(), None);
     }
@@ -409,16 +413,16 @@ fn sleeps_within_its_schedule(
         worst.is_none_or(|worst| nanos(call.waited) <= nanos(worst)),
         "{worst:?}: {call:?}"
     );
-    // Only who has no limit at all may go on for ever.
+    // Only a call without any limit may go on for ever.
     if worst.is_none() {
         prop_assert_eq!((recipe.attempts(), recipe.elapsed()), (None, None));
     }
     Ok(())
 }
 
-fn does_what_was_printed(recipe: &Recipe, seed: u64) -> Result<(), TestCaseError> {
+fn is_as_printed(recipe: &Recipe, seed: u64) -> Result<(), TestCaseError> {
     let backoff = recipe.build();
-    let call = run(&backoff, Engine::new().with_seed(seed), Duration::ZERO, 70);
+    let call = run(&backoff, Some(seed), Duration::ZERO, 70);
     let text = backoff.schedule().to_string();
     let claim = Claim::parse(&text);
     for (slept, range) in call.slept.iter().zip(&claim.delays) {
@@ -453,66 +457,6 @@ fn holds(bounds: DelayBounds, delay: Duration) -> bool {
     nanos(bounds.min) <= nanos(delay) && nanos(delay) <= nanos(bounds.max)
 }
 
-/// What the text of a schedule says: `0ns to 1s, 0ns to 2s (at most 3s in all)`.
-struct Claim {
-    delays: Vec<DelayBounds>,
-    goes_on: bool,
-    sum: Sum,
-}
-
-enum Sum {
-    Exactly(Duration),
-    AtMost(Duration),
-    NoBound,
-    ForEver,
-}
-
-impl Claim {
-    fn parse(text: &str) -> Claim {
-        if text == "no wait" {
-            return Claim { delays: vec![], goes_on: false, sum: Sum::Exactly(Duration::ZERO) };
-        }
-        let (list, sum) = text.split_once(" (").expect("a sum in brackets");
-        let sum = sum.strip_suffix(')').expect("a closed bracket");
-        let sum = match (sum, sum.strip_suffix(" in all")) {
-            ("for ever", _) => Sum::ForEver,
-            ("no bound in all", _) => Sum::NoBound,
-            (_, Some(sum)) => match sum.strip_prefix("at most ") {
-                Some(most) => Sum::AtMost(printed_duration(most)),
-                None => Sum::Exactly(printed_duration(sum)),
-            },
-            _ => panic!("no sum: {text}"),
-        };
-        let goes_on = list.ends_with('…');
-        let delays = list.trim_end_matches(", …").split(", ").map(|delay| {
-            match (delay, delay.split_once(" to ")) {
-                ("any delay", _) => DelayBounds::ANY,
-                (_, Some((min, max))) => {
-                    DelayBounds { min: printed_duration(min), max: printed_duration(max) }
-                }
-                (only, None) => DelayBounds::exactly(printed_duration(only)),
-            }
-        });
-        Claim { delays: delays.collect(), goes_on, sum }
-    }
-}
-
-/// Reads what `Duration` prints: `1.5s`, `20ms`, `3µs`, `0ns`.
-fn printed_duration(text: &str) -> Duration {
-    let digits = text.trim_end_matches(char::is_alphabetic);
-    let places = match &text[digits.len()..] {
-        "s" => 9,
-        "ms" => 6,
-        "µs" => 3,
-        "ns" => 0,
-        unit => panic!("no unit of time: {unit:?} of {text:?}"),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let nanos = format!("{whole}{fraction:0<places$}").parse::<u128>().expect("digits");
-    let (whole, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
-    Duration::new(u64::try_from(whole).expect("seconds of a duration"), rest as u32)
-}
-
 #[test]
 fn printed_durations_are_read_back() {
     let extreme = [Duration::ZERO, ns(1), ns(1_500), ms(20), ms(1_050), secs(90), ns(u64::MAX)];
@@ -540,14 +484,14 @@ proptest! {
 
     #[test]
     fn a_seeded_call_repeats_exactly(recipe in recipe(), seed in any::<u64>(), lasts in time()) {
-        let call = || run(&recipe.build(), Engine::new().with_seed(seed), lasts, 20).slept;
+        let call = || run(&recipe.build(), Some(seed), lasts, 20).slept;
         prop_assert_eq!(call(), call());
     }
 
     #[test]
-    fn asking_by_hand_is_what_the_engine_does(recipe in recipe(), seed in any::<u64>()) {
+    fn delays_asked_for_by_hand_are_those_of_the_engine(recipe in recipe(), seed in any::<u64>()) {
         let backoff = recipe.build();
-        let call = run(&backoff, Engine::new().with_seed(seed), Duration::ZERO, 20);
+        let call = run(&backoff, Some(seed), Duration::ZERO, 20);
         let by_hand = asked(&backoff, seed, 20);
         prop_assert!(call.slept.len() <= by_hand.len());
         for (slept, asked) in call.slept.iter().zip(by_hand) {
@@ -579,7 +523,7 @@ fn a_thousand_calls_without_a_seed_sleep_a_thousand_different_ways() {
     // Two of them agree by chance with a probability below 1e-44.
     let backoff = constant(secs(3600)).full_jitter().max_attempts(5);
     let calls: HashSet<_> =
-        (0..1000).map(|_| run(&backoff, Engine::new(), Duration::ZERO, 9).slept).collect();
+        (0..1000).map(|_| run(&backoff, None, Duration::ZERO, 9).slept).collect();
     assert_eq!(calls.len(), 1000);
 }
 
@@ -619,9 +563,11 @@ proptest! {
                 backoff.delay(&attempt.with_seed(seed_that_draws(random, number, 0)))
             });
             prop_assert_eq!(extreme[0], Some(bounds.min), "{}", described(&backoff));
-            // The upper end of a window does not come, but the nanosecond before it.
             let longest = extreme[1].expect("no end");
-            prop_assert!(bounds.max - longest <= ns(1), "{}", described(&backoff));
+            // A window of all times there are is not drawn from to its last nanosecond.
+            let widest = nanos(bounds.max) - nanos(bounds.min) == u64::MAX;
+            let short = ns(u64::from(widest));
+            prop_assert_eq!(longest + short, bounds.max, "{}", described(&backoff));
         }
     }
 
@@ -640,7 +586,7 @@ proptest! {
             backoff.delay(&attempt.with_seed(seed_that_draws(random, number, 0)))
         };
         prop_assert_eq!(drawn(0), Some(bounds.min));
-        prop_assert!(bounds.max - drawn(u64::MAX).expect("no end") <= ns(1));
+        prop_assert_eq!(drawn(u64::MAX), Some(bounds.max));
     }
 
     #[test]
@@ -682,7 +628,7 @@ fn the_longest_delay_of_decorrelated_v2_comes_of_a_low_draw_and_a_high_one() {
 
 // ---- sequences -------------------------------------------------------------------------------
 
-/// Tells what it sees: the attempt's number in milliseconds, and the delay before in seconds.
+/// A backoff whose delay is the attempt's number in milliseconds, and the delay before in seconds.
 fn witness() -> impl Backoff + Clone {
     from_fn(|attempt| {
         let before = attempt.previous_delay().map_or(0, |delay| delay.as_millis() as u64 % 1000);
@@ -693,7 +639,7 @@ fn witness() -> impl Backoff + Clone {
 #[test]
 fn the_second_part_of_a_sequence_counts_from_one_and_sees_its_own_delays() {
     let sequence = constant(ms(900)).first(2).then(witness()).max_attempts(6);
-    let call = run(&sequence, Engine::new(), Duration::ZERO, 9);
+    let call = run(&sequence, None, Duration::ZERO, 9);
     // Number 1 sees no delay before it; number 2 sees that of number 1, and so on.
     let own = [ms(1), ms(1_002), ms(2_003)];
     assert_eq!(call.slept, [[ms(900); 2].as_slice(), &own].concat());
@@ -704,12 +650,12 @@ fn sequences_of_sequences_count_each_for_itself() {
     let inner = || constant(ms(500)).first(1).then(witness());
     let nested = constant(ms(900)).first(2).then(inner());
     assert_eq!(
-        run(&nested, Engine::new(), Duration::ZERO, 6).slept,
+        run(&nested, None, Duration::ZERO, 6).slept,
         [ms(900), ms(900), ms(500), ms(1), ms(1_002), ms(2_003)]
     );
     let nested = inner().first(3).then(witness());
     assert_eq!(
-        run(&nested, Engine::new(), Duration::ZERO, 6).slept,
+        run(&nested, None, Duration::ZERO, 6).slept,
         [ms(500), ms(1), ms(1_002), ms(1), ms(1_002), ms(2_003)]
     );
 }
@@ -718,7 +664,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn the_second_part_of_a_sequence_is_what_it_would_be_alone(
+    fn the_second_part_of_a_sequence_is_as_it_is_alone(
         first in recipe(), retries in 0..5_u32, next in leaf(), number in number(),
     ) {
         // All that is not drawn: draws are numbered over the whole call.
@@ -765,7 +711,7 @@ proptest! {
     }
 }
 
-// ---- what grows, grows from its own draws ----------------------------------------------------
+// ---- growth depends on own draws alone -------------------------------------------------------
 
 /// A server that asks for the same wait after every failure.
 struct AsksFor(Duration);
@@ -787,34 +733,34 @@ proptest! {
         prop_assume!(recipe.elapsed().is_none());
         let backoff = recipe.with(Op::MaxAttempts(9)).build();
         prop_assume!(backoff.limits().retry_after.is_none());
-        let engine = || Engine::new().with_seed(seed);
-        let own = run(&backoff, engine(), Duration::ZERO, 9).slept;
-        let asked = run_classified(&backoff, &AsksFor(floor), engine(), Duration::ZERO, 9).slept;
+        let own = run(&backoff, Some(seed), Duration::ZERO, 9).slept;
+        let floors = AsksFor(floor);
+        let asked = run_classified(&backoff, &floors, Some(seed), Duration::ZERO, 9).slept;
         let lifted: Vec<_> = own.iter().map(|own| (*own).max(floor)).collect();
         prop_assert_eq!(asked, lifted);
     }
 
     #[test]
-    fn decorrelated_grows_by_three_at_the_most_whatever_the_server_asks(
+    fn decorrelated_grows_by_three_at_most_with_any_delay_of_a_server(
         base in 1..400_u64, seed in any::<u64>(),
     ) {
         let backoff = decorrelated(ms(base)).max_attempts(20);
         let floor = AsksFor(secs(299));
         let mut own = vec![];
-        let mut engine = Engine::new().with_seed(seed);
-        engine.begin(None);
+        let policy = Policy::new(&backoff).seed(seed).classifier(&floor);
+        let mut engine = Engine::new(policy);
+        let Ok(mut attempt) = engine.enter(None);
         let mut previous = ms(base);
         for number in 1..=6_u32 {
-            let Ok(attempt) = engine.enter::<Option<()>, Own, _, _>(&backoff, &mut (), None);
             prop_assert_eq!(attempt.number(), number);
-            let decision = engine.decide(&backoff, &floor, &mut (), &None, None);
-            prop_assert_eq!(decision, Decision::Wait(secs(299)));
-            // What the backoff gave is in the next attempt.
-            let Ok(next) = engine.clone().enter::<Option<()>, Own, _, _>(&backoff, &mut (), None);
+            prop_assert_eq!(engine.decide(&None, None), Decision::Wait(secs(299)));
+            // The next attempt has the backoff's own delay.
+            let Ok(next) = engine.enter(None);
             let delay = next.previous_delay().expect("a delay before a retry");
             prop_assert!(ms(base) <= delay && delay <= 3 * previous, "{delay:?} {previous:?}");
             previous = delay;
             own.push(delay);
+            attempt = next;
         }
         prop_assert_eq!(own, asked(&backoff, seed, 6));
     }
@@ -870,7 +816,8 @@ impl Natural {
     }
 }
 
-/// `first · factor^exponent`, exactly, rounded at the end: a double is an integer times a power of 2.
+/// `first · factor^exponent`, exactly, rounded at the end: a double is an integer times a power of
+/// 2.
 fn exactly_exponential(first: u64, factor: f64, exponent: u32) -> u64 {
     let bits = factor.to_bits();
     let (power, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
@@ -892,7 +839,7 @@ fn exactly_exponential(first: u64, factor: f64, exponent: u32) -> u64 {
 }
 
 #[test]
-fn the_oracle_of_the_exponential_knows_what_can_be_known_by_heart() {
+fn the_oracle_of_the_exponential_has_the_known_values() {
     assert_eq!(exactly_exponential(100, 1.5, 2), 225);
     assert_eq!(exactly_exponential(3, 0.5, 1), 2, "a half is rounded up");
     assert_eq!(exactly_exponential(1, 10.0, 19), 10_000_000_000_000_000_000);
@@ -923,7 +870,7 @@ proptest! {
     }
 
     #[test]
-    fn exponential_far_out_is_what_powf_says(
+    fn exponential_far_out_agrees_with_powf(
         first in 1..1_000_000_000_u64,
         // Growing slowly enough that there is something between nothing and for ever.
         growth in -40.0..40.0_f64,
@@ -1064,7 +1011,7 @@ proptest! {
         prop_assert_eq!(asked(&listed, 0, 20), list.clone());
         prop_assert_eq!(listed.limits().attempts.map(u32::from), Some(list.len() as u32 + 1));
         prop_assert_eq!(listed.delay(&Attempt::new(far)), list.get(far as usize - 1).copied());
-        prop_assert_eq!(run(&listed, Engine::new(), Duration::ZERO, 20).end, Some(Reason::Attempts));
+        prop_assert_eq!(run(&listed, None, Duration::ZERO, 20).end, Some(Reason::Attempts));
     }
 }
 
@@ -1168,7 +1115,7 @@ mod twins_in_a_static_are_what_the_trait_makes {
 }
 
 #[test]
-fn a_composition_by_value_is_what_it_is_behind_pointers() {
+fn a_composition_by_value_is_the_same_behind_pointers() {
     let by_value = exponential(ms(10))
         .factor(1.7)
         .max_delay(secs(2))
@@ -1195,7 +1142,7 @@ fn a_composition_by_value_is_what_it_is_behind_pointers() {
 }
 
 #[test]
-fn no_limit_is_the_same_however_it_is_said() {
+fn no_limit_is_the_same_in_both_spellings() {
     for limited in
         [constant(ms(1)).max_elapsed(Duration::MAX), constant(ms(1)).max_elapsed(ns(u64::MAX))]
     {
@@ -1206,7 +1153,7 @@ fn no_limit_is_the_same_however_it_is_said() {
 
 /// Durations near the longest that fit are told apart, up to the last nanosecond.
 #[test]
-fn what_adds_up_to_544_years_keeps_to_its_bounds() {
+fn delays_that_add_up_to_544_years_keep_to_their_bounds() {
     let backoff = constant(secs(1 << 34) - ns(1)).additive_jitter(ns(1)..=ns(1)).equal_jitter();
     let lowest = Attempt::new(1).with_seed(seed_that_draws(0, 1, 0));
     let (delay, bounds) =
@@ -1214,7 +1161,7 @@ fn what_adds_up_to_544_years_keeps_to_its_bounds() {
     assert!(bounds.contains(delay), "{delay:?} out of {bounds:?}");
 }
 
-/// Whatever the factor, and where doubles are coarse.
+/// With any factor, and where doubles are coarse.
 #[test]
 fn the_first_delay_of_an_exponential_is_the_first_delay() {
     for first in [(1 << 52) + 1, (1 << 53) + 1, (1 << 60) + 1] {
@@ -1236,15 +1183,15 @@ fn a_share_of_jitter_keeps_to_its_bounds_where_doubles_are_coarse() {
     assert!(bounds.contains(delay), "{delay:?} out of {bounds:?}");
 }
 
-/// A delay that may be anything says nothing of how many there are.
+/// Bounds of any delay do not tell the number of delays.
 #[test]
-fn what_ends_is_not_said_to_go_on_for_ever() {
+fn a_backoff_that_ends_is_not_printed_as_going_on_for_ever() {
     let ends = |last: u32| move |n: u32| (n < last).then_some(DelayBounds::exactly(ms(1)));
     let backoff = from_fn(|_| Some(ms(1))).first(2).then(from_fn(|_| Some(ms(1))).bounded(ends(5)));
     assert_eq!(backoff.worst_case(), Some(Duration::MAX));
 }
 
-/// The worst case is one, however the backoff is asked for it.
+/// The worst case does not depend on the way to the backoff.
 #[test]
 fn a_worst_case_is_the_same_by_value_and_behind_a_pointer() {
     let ends = |n: u32| (n < 5).then_some(DelayBounds::exactly(ms(1)));

@@ -1,4 +1,4 @@
-//! Circuit breakers: what opens and closes them, and that no probe is ever lost.
+//! Circuit breakers: what opens and closes a circuit, and the invariant that no probe is lost.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::cell::{Cell, RefCell};
@@ -15,38 +15,43 @@ use std::time::Duration;
 
 use proptest::prelude::{Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 
-use persevere::hook::breaker::{
-    Change, Counts, Observed, Permit, Settings, State, Trip, Window, observe, refuse_if,
+use persevere::breaker::{
+    Change, CircuitBreakerBuilder, Counts, Permit, Settings, State, Trip, Window, observe,
+    refuse_if,
 };
-use persevere::hook::{CircuitBreaker, Hook, HookExt, RetryEvent};
+use persevere::guard::Guard;
+use persevere::hook::{Hook, RetryEvent};
 use persevere::time::{Clock as _, VirtualClock};
 use persevere::{
-    Attempt, Interrupted, Policy, Reason, RetryExt, Verdict, Veto, constant, delays, exponential,
-    immediate, linear,
+    Attempt, CircuitBreaker, Interrupted, Policy, Reason, RetryExt, Verdict, Veto, constant,
+    delays, exponential, immediate, linear,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// What went wrong, or that nothing was tried.
+/// The error of an attempt, or of a call whose attempt was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     Down,
-    NotAsked,
+    Refused,
 }
 
 impl From<Interrupted> for Trouble {
     fn from(interrupted: Interrupted) -> Self {
         assert_eq!(interrupted.reason(), Reason::Circuit);
-        Trouble::NotAsked
+        Trouble::Refused
     }
 }
 
 /// A breaker that is open for ten seconds, and its clock.
 fn breaker(settings: Settings) -> (CircuitBreaker, VirtualClock) {
     let clock = VirtualClock::new();
-    let breaker = CircuitBreaker::new(settings).open_for(constant(10 * SECOND));
-    (breaker.clock(clock.clone()), clock)
+    let breaker = CircuitBreaker::builder(settings)
+        .open_for(constant(10 * SECOND))
+        .clock(clock.clone())
+        .build();
+    (breaker, clock)
 }
 
 /// A call with one attempt.
@@ -63,11 +68,11 @@ fn succeed(breaker: &CircuitBreaker) {
 }
 
 fn refuses(breaker: &CircuitBreaker) {
-    assert_eq!(one(breaker, Ok(())), Err(Trouble::NotAsked));
+    assert_eq!(one(breaker, Ok(())), Err(Trouble::Refused));
 }
 
 #[test]
-fn it_opens_after_failures_in_a_row_and_a_success_starts_the_count_again() {
+fn a_circuit_opens_after_failures_in_a_row_and_a_success_restarts_the_count() {
     let (breaker, _) = breaker(Settings::consecutive(3));
     for _ in 0..5 {
         fail(&breaker);
@@ -92,11 +97,11 @@ fn an_open_circuit_does_not_run_the_operation() {
         calls.set(calls.get() + 1);
         Ok::<(), Trouble>(())
     });
-    assert_eq!((outcome, calls.get()), (Err(Trouble::NotAsked), 0));
+    assert_eq!((outcome, calls.get()), (Err(Trouble::Refused), 0));
 }
 
 #[test]
-fn it_is_open_for_exactly_its_duration_and_says_how_long() {
+fn an_open_circuit_returns_the_time_that_is_left_and_admits_a_probe_at_its_end() {
     let (breaker, clock) = breaker(Settings::consecutive(1));
     assert_eq!(breaker.retry_after(), None);
     fail(&breaker);
@@ -105,7 +110,7 @@ fn it_is_open_for_exactly_its_duration_and_says_how_long() {
     refuses(&breaker);
     let refused = breaker.try_acquire().unwrap_err();
     assert_eq!(refused.retry_after(), Some(Duration::from_nanos(1)));
-    assert_eq!(refused.to_string(), "the circuit is open for another 1ns");
+    assert_eq!(refused.to_string(), "the circuit is open for another 1 ns");
     clock.advance(Duration::from_nanos(1));
     assert_eq!((breaker.state(), breaker.retry_after()), (State::Open, None));
     succeed(&breaker);
@@ -113,11 +118,12 @@ fn it_is_open_for_exactly_its_duration_and_says_how_long() {
 }
 
 #[test]
-fn it_waits_longer_each_time_until_it_has_closed() {
+fn a_circuit_stays_open_longer_each_time_until_it_has_closed() {
     let clock = VirtualClock::new();
-    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
         .open_for(exponential(SECOND).max_delay(6 * SECOND))
-        .clock(clock.clone());
+        .clock(clock.clone())
+        .build();
     for round in 0..2 {
         for (opening, seconds) in [(1, 1), (2, 2), (3, 4), (4, 6), (5, 6)] {
             fail(&breaker);
@@ -130,11 +136,12 @@ fn it_waits_longer_each_time_until_it_has_closed() {
 }
 
 #[test]
-fn an_open_duration_that_ends_repeats_its_last() {
+fn a_backoff_of_open_durations_that_ends_repeats_its_last() {
     let clock = VirtualClock::new();
-    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
         .open_for(delays([SECOND, 5 * SECOND]))
-        .clock(clock.clone());
+        .clock(clock.clone())
+        .build();
     for seconds in [1, 5, 5, 5] {
         fail(&breaker);
         assert_eq!(breaker.retry_after(), Some(seconds * SECOND));
@@ -146,9 +153,10 @@ fn an_open_duration_that_ends_repeats_its_last() {
 fn an_open_duration_may_grow_from_the_one_before() {
     let clock = VirtualClock::new();
     let twice = |attempt: &Attempt| attempt.previous_delay().map_or(Some(SECOND), |d| Some(2 * d));
-    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
         .open_for(persevere::from_fn(twice))
-        .clock(clock.clone());
+        .clock(clock.clone())
+        .build();
     for seconds in [1, 2, 4] {
         fail(&breaker);
         assert_eq!(breaker.retry_after(), Some(seconds * SECOND));
@@ -157,11 +165,12 @@ fn an_open_duration_may_grow_from_the_one_before() {
 }
 
 #[test]
-fn an_endless_open_duration_is_never_over() {
+fn an_open_duration_without_end_does_not_end() {
     let clock = VirtualClock::new();
-    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
         .open_for(constant(Duration::MAX))
-        .clock(clock.clone());
+        .clock(clock.clone())
+        .build();
     clock.advance(SECOND);
     fail(&breaker);
     clock.advance(5 * CENTURY);
@@ -169,11 +178,12 @@ fn an_endless_open_duration_is_never_over() {
 }
 
 #[test]
-fn jitter_draws_anew_each_time() {
+fn jitter_of_open_durations_draws_anew_each_time() {
     let clock = VirtualClock::new();
-    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
         .open_for(constant(1000 * SECOND).full_jitter())
-        .clock(clock.clone());
+        .clock(clock.clone())
+        .build();
     let mut durations = vec![];
     for _ in 0..20 {
         breaker.reset();
@@ -186,7 +196,7 @@ fn jitter_draws_anew_each_time() {
 }
 
 #[test]
-fn half_open_lets_as_many_probes_run_as_it_may() {
+fn a_half_open_circuit_admits_as_many_probes_as_the_settings_allow() {
     let (breaker, clock) = breaker(Settings::consecutive(1).probes(3).successes(5));
     fail(&breaker);
     clock.advance(10 * SECOND);
@@ -198,7 +208,7 @@ fn half_open_lets_as_many_probes_run_as_it_may() {
         (None, "the circuit is open")
     );
     refuses(&breaker);
-    // Five successes close it, whoever brings them.
+    // Any five successes close it.
     held.drain(..).for_each(Permit::success);
     assert_eq!(breaker.state(), State::HalfOpen);
     succeed(&breaker);
@@ -207,7 +217,7 @@ fn half_open_lets_as_many_probes_run_as_it_may() {
 }
 
 #[test]
-fn one_failed_probe_opens_it_again() {
+fn one_failed_probe_opens_the_circuit_again() {
     let (breaker, clock) = breaker(Settings::consecutive(4).probes(2).successes(9));
     (0..4).for_each(|_| fail(&breaker));
     clock.advance(10 * SECOND);
@@ -217,7 +227,7 @@ fn one_failed_probe_opens_it_again() {
 }
 
 #[test]
-fn probes_among_threads_are_never_more_than_it_may() {
+fn probes_of_many_threads_are_no_more_than_the_settings_allow() {
     let (breaker, clock) = breaker(Settings::consecutive(1).probes(2).successes(60_000));
     fail(&breaker);
     clock.advance(10 * SECOND);
@@ -239,13 +249,13 @@ fn probes_among_threads_are_never_more_than_it_may() {
         }
     });
     assert!(most.load(SeqCst) <= 2 && done.load(SeqCst) >= 5_000);
-    // All came back.
+    // All were returned.
     let again: Vec<_> = (0..2).map(|_| breaker.try_acquire().unwrap()).collect();
     assert!(breaker.try_acquire().is_err());
     drop(again);
 }
 
-/// A circuit that is about to be half-open, with one probe.
+/// A circuit that becomes half-open at the next attempt, with one probe.
 fn about_to_probe() -> CircuitBreaker {
     let (breaker, clock) = breaker(Settings::consecutive(1));
     fail(&breaker);
@@ -253,7 +263,7 @@ fn about_to_probe() -> CircuitBreaker {
     breaker
 }
 
-/// The probe is there for the next one, who closes the circuit.
+/// Asserts that the probe is free: the next attempt takes it and closes the circuit.
 fn has_its_probe(breaker: &CircuitBreaker) {
     assert_eq!(breaker.state(), State::HalfOpen);
     succeed(breaker);
@@ -261,7 +271,7 @@ fn has_its_probe(breaker: &CircuitBreaker) {
 }
 
 #[test]
-fn a_cancelled_probe_goes_back() {
+fn a_cancelled_probe_is_returned() {
     let breaker = about_to_probe();
     let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.clone());
     {
@@ -284,19 +294,19 @@ fn an_attempt_takes_one_probe() {
     };
     for _ in 0..2 {
         assert_eq!(policy.guard(breaker.clone()).call(other), Ok(()));
-        assert_eq!(policy.guard(breaker.operations()).call(other), Ok(()));
-        assert_eq!(policy.hook(breaker.clone()).call(other), Ok(()));
+        assert_eq!(policy.guard(breaker.per_call()).call(other), Ok(()));
+        assert_eq!(policy.guard(breaker.by_ref()).call(other), Ok(()));
     }
 }
 
 #[test]
-fn a_hook_that_is_used_for_one_call_after_the_other_gives_its_probe_back_each_time() {
+fn a_breaker_that_is_the_guard_of_several_calls_in_turn_returns_its_probe_each_time() {
     let breaker = about_to_probe();
-    let mut hook = breaker.clone();
+    let mut guard = breaker.clone();
     for _ in 0..2 {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let panics = || -> Option<()> { panic!("in the operation") };
-            panics.retry_with(immediate().max_attempts(3)).hook(&mut hook).call()
+            panics.retry_with(immediate().max_attempts(3)).guard(&mut guard).call()
         }));
         assert!(outcome.is_err());
         drop(breaker.try_acquire().unwrap());
@@ -305,7 +315,7 @@ fn a_hook_that_is_used_for_one_call_after_the_other_gives_its_probe_back_each_ti
 }
 
 #[test]
-fn a_probe_that_panics_goes_back() {
+fn a_probe_that_panics_is_returned() {
     let breaker = about_to_probe();
     let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.clone());
     let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -316,24 +326,24 @@ fn a_probe_that_panics_goes_back() {
 }
 
 #[test]
-fn a_probe_that_another_guard_refuses_goes_back() {
+fn a_probe_that_another_guard_refuses_is_returned() {
     #[derive(Clone)]
     struct Refuse;
-    impl<O> Hook<O> for Refuse {
+    impl<O> Guard<O> for Refuse {
         fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
             Break(Veto::Circuit)
         }
     }
     let (inside, outside) = (about_to_probe(), about_to_probe());
     let policy = Policy::new(immediate().max_attempts(3));
-    let policy = policy.guard(inside.clone()).guard(outside.operations()).guard(Refuse);
-    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+    let policy = policy.guard(inside.clone()).guard(outside.per_call()).guard(Refuse);
+    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::Refused));
     has_its_probe(&inside);
     has_its_probe(&outside);
 }
 
 #[test]
-fn a_probe_that_goes_back_takes_no_success_with_it() {
+fn a_probe_that_is_returned_takes_no_success_with_it() {
     let (breaker, clock) = breaker(Settings::consecutive(1).successes(2));
     fail(&breaker);
     clock.advance(10 * SECOND);
@@ -359,7 +369,7 @@ fn a_probe_of_an_earlier_generation_makes_no_room_for_another() {
 }
 
 #[test]
-fn a_loop_that_is_left_gives_its_probe_back() {
+fn a_loop_that_is_abandoned_returns_its_probe() {
     let breaker = about_to_probe();
     let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.clone());
     drop(policy.try_start::<Result<(), Trouble>>().unwrap());
@@ -367,7 +377,7 @@ fn a_loop_that_is_left_gives_its_probe_back() {
 }
 
 #[test]
-fn a_success_that_the_loop_is_told_of_closes_it() {
+fn a_success_that_is_reported_to_a_loop_closes_the_circuit() {
     let breaker = about_to_probe();
     let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.clone());
     let attempts = policy.try_start::<Result<Infallible, Trouble>>().unwrap();
@@ -376,15 +386,16 @@ fn a_success_that_the_loop_is_told_of_closes_it() {
 }
 
 #[test]
-fn a_backoff_that_panics_leaves_the_probe_and_the_circuit() {
+fn a_backoff_that_panics_changes_neither_the_probe_nor_the_circuit() {
     let clock = VirtualClock::new();
     let first = |attempt: &Attempt| {
         assert!(attempt.is_first(), "in a backoff");
         Some(SECOND)
     };
-    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
         .open_for(persevere::from_fn(first))
-        .clock(clock.clone());
+        .clock(clock.clone())
+        .build();
     fail(&breaker);
     clock.advance(SECOND);
     assert!(catch_unwind(AssertUnwindSafe(|| one(&breaker, Err(Trouble::Down)))).is_err());
@@ -401,12 +412,13 @@ fn a_backoff_that_panics_leaves_the_probe_and_the_circuit() {
 }
 
 #[test]
-fn a_listener_that_panics_takes_one_call_with_it_and_no_probe() {
+fn a_listener_that_panics_ends_one_call_and_takes_no_probe() {
     let clock = VirtualClock::new();
-    let breaker = CircuitBreaker::new(Settings::consecutive(1))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
         .open_for(constant(SECOND))
         .clock(clock.clone())
-        .on_change(|change| assert!(change.to() != State::HalfOpen, "in a listener"));
+        .on_change(|change| assert!(change.to() != State::HalfOpen, "in a listener"))
+        .build();
     fail(&breaker);
     clock.advance(SECOND);
     assert!(catch_unwind(AssertUnwindSafe(|| one(&breaker, Ok(())))).is_err());
@@ -431,7 +443,7 @@ fn results_of_an_earlier_generation_do_not_count() {
     clock.advance(10 * SECOND);
     succeed(&breaker);
     assert_eq!(breaker.state(), State::HalfOpen);
-    // Begun when it was closed: neither is the second success, nor does the other open it.
+    // Both began when the circuit was closed: one is no second success, the other does not open it.
     late_good.success();
     late_bad.failure();
     assert_eq!(breaker.state(), State::HalfOpen);
@@ -446,7 +458,7 @@ fn results_of_an_earlier_generation_do_not_count() {
 }
 
 #[test]
-fn what_is_late_does_not_spoil_the_rate_of_a_later_generation() {
+fn late_results_do_not_count_in_the_rate_of_a_later_generation() {
     for settings in [
         Settings::failure_rate(0.5, 3).over_calls(3),
         Settings::failure_rate(0.5, 3).over_time(SECOND),
@@ -463,7 +475,7 @@ fn what_is_late_does_not_spoil_the_rate_of_a_later_generation() {
 }
 
 #[test]
-fn isolated_stays_so_until_it_is_reset() {
+fn an_isolated_circuit_stays_isolated_until_it_is_reset() {
     let (breaker, clock) = breaker(Settings::consecutive(1));
     let before = breaker.try_acquire().unwrap();
     breaker.isolate();
@@ -476,7 +488,7 @@ fn isolated_stays_so_until_it_is_reset() {
 }
 
 #[test]
-fn forced_open_is_open_for_its_duration() {
+fn a_circuit_that_is_forced_open_is_open_for_its_duration() {
     let (breaker, clock) = breaker(Settings::consecutive(9));
     breaker.force_open();
     assert_eq!((breaker.state(), breaker.retry_after()), (State::Open, Some(10 * SECOND)));
@@ -489,10 +501,12 @@ fn forced_open_is_open_for_its_duration() {
 }
 
 #[test]
-fn forcing_it_open_anew_is_no_further_opening() {
+fn a_circuit_that_is_forced_open_while_it_is_open_counts_no_further_opening() {
     let clock = VirtualClock::new();
-    let breaker =
-        CircuitBreaker::new(Settings::consecutive(1)).open_for(linear(SECOND)).clock(clock.clone());
+    let breaker = CircuitBreaker::builder(Settings::consecutive(1))
+        .open_for(linear(SECOND))
+        .clock(clock.clone())
+        .build();
     for opening in 1..=2 {
         fail(&breaker);
         breaker.force_open();
@@ -502,7 +516,7 @@ fn forcing_it_open_anew_is_no_further_opening() {
 }
 
 #[test]
-fn isolated_is_not_ended_by_forcing_it_open() {
+fn an_isolated_circuit_that_is_forced_open_stays_isolated() {
     let (breaker, clock) = breaker(Settings::consecutive(1));
     breaker.isolate();
     breaker.force_open();
@@ -512,7 +526,7 @@ fn isolated_is_not_ended_by_forcing_it_open() {
 }
 
 #[test]
-fn openings_before_it_was_closed_do_not_count() {
+fn openings_before_the_circuit_was_closed_do_not_count() {
     let (breaker, clock) = breaker(Settings::consecutive(1));
     fail(&breaker);
     clock.advance(10 * SECOND);
@@ -526,20 +540,21 @@ fn openings_before_it_was_closed_do_not_count() {
 }
 
 #[test]
-fn every_change_is_told_to_every_listener_in_order() {
+fn every_listener_is_called_with_every_change_in_order() {
     let clock = VirtualClock::new();
     let log = Arc::new(Mutex::new(vec![]));
-    let say = |name: &'static str| {
+    let listener = |name: &'static str| {
         let log = log.clone();
         move |change: &Change| {
             log.lock().unwrap().push(format!("{name} {}: {change}", change.generation()));
         }
     };
-    let breaker = CircuitBreaker::new(Settings::consecutive(2))
+    let breaker = CircuitBreaker::builder(Settings::consecutive(2))
         .open_for(exponential(SECOND))
         .clock(clock.clone())
-        .on_change(say("a"))
-        .on_change(say("b"));
+        .on_change(listener("a"))
+        .on_change(listener("b"))
+        .build();
     fail(&breaker);
     fail(&breaker);
     clock.advance(SECOND);
@@ -552,9 +567,9 @@ fn every_change_is_told_to_every_listener_in_order() {
     assert_eq!(
         of_a,
         [
-            "1: closed to open for 1s",
+            "1: closed to open for 1 s",
             "2: open to half-open",
-            "3: half-open to open for 2s",
+            "3: half-open to open for 2 s",
             "4: open to isolated",
             "5: isolated to closed",
         ]
@@ -562,27 +577,28 @@ fn every_change_is_told_to_every_listener_in_order() {
     assert_eq!(of_a, of_b);
 }
 
-/// A breaker of default settings, and what its last listener is told.
-fn told(change_itself: impl Fn(&Change) + Send + Sync + 'static) -> (CircuitBreaker, Log) {
+/// A breaker with default settings, a listener, and a second listener that writes a log.
+fn logged(listener: impl Fn(&Change) + Send + Sync + 'static) -> (CircuitBreakerBuilder, Log) {
     let log = Log::default();
     let lines = log.clone();
-    let breaker = CircuitBreaker::default()
-        .on_change(change_itself)
+    let builder = CircuitBreaker::builder(Settings::DEFAULT)
+        .on_change(listener)
         .on_change(move |change| lines.lock().unwrap().push(change.to_string()));
-    (breaker, log)
+    (builder, log)
 }
 
 type Log = Arc<Mutex<Vec<String>>>;
 
 #[test]
-fn what_changes_no_state_is_told_to_nobody() {
-    let (breaker, log) = told(|_| ());
+fn listeners_are_not_called_where_the_state_does_not_change() {
+    let (builder, log) = logged(|_| ());
+    let breaker = builder.build();
     breaker.reset();
     breaker.isolate();
     breaker.isolate();
     breaker.force_open();
     breaker.reset();
-    // A new opening is a change: its time begins anew.
+    // Another opening is a change: the open duration begins anew.
     breaker.force_open();
     breaker.force_open();
     assert_eq!(
@@ -590,57 +606,58 @@ fn what_changes_no_state_is_told_to_nobody() {
         [
             "closed to isolated",
             "isolated to closed",
-            "closed to open for 30s",
-            "open to open for 30s",
+            "closed to open for 30 s",
+            "open to open for 30 s",
         ]
     );
 }
 
 #[test]
-fn a_listener_that_panics_keeps_no_change_from_the_circuit_or_those_after_it() {
-    let (breaker, log) = told(|change| assert!(change.to() != State::Open, "in a listener"));
-    let breaker = breaker.on_change(|_| panic!("in another"));
+fn a_listener_that_panics_keeps_neither_the_circuit_nor_later_listeners_from_the_change() {
+    let (builder, log) = logged(|change| assert!(change.to() != State::Open, "in a listener"));
+    let breaker = builder.on_change(|_| panic!("in another")).build();
     assert!(catch_unwind(AssertUnwindSafe(|| breaker.force_open())).is_err());
     assert_eq!((breaker.state(), breaker.openings()), (State::Open, 1));
-    assert_eq!(*log.lock().unwrap(), ["closed to open for 30s"]);
+    assert_eq!(*log.lock().unwrap(), ["closed to open for 30 s"]);
 }
 
 #[test]
 fn a_listener_may_use_the_breaker() {
     let slot = Arc::new(Mutex::new(None::<CircuitBreaker>));
     let of_listener = slot.clone();
-    let (breaker, log) = told(move |change| {
+    let (builder, log) = logged(move |change| {
         if change.to() == State::Open {
             of_listener.lock().unwrap().clone().unwrap().isolate();
         }
     });
+    let breaker = builder.build();
     *slot.lock().unwrap() = Some(breaker.clone());
-    // `isolate` tells the listener too, which has let the lock go by then.
+    // `isolate` calls the listener again, which has released the lock by then.
     breaker.force_open();
     assert_eq!(breaker.state(), State::Isolated);
-    assert_eq!(*log.lock().unwrap(), ["open to isolated", "closed to open for 30s"]);
+    assert_eq!(*log.lock().unwrap(), ["open to isolated", "closed to open for 30 s"]);
     *slot.lock().unwrap() = None;
 }
 
 #[test]
-fn inside_the_retry_it_sees_attempts_and_outside_operations() {
-    // The same calls: each fails twice and then succeeds.
+fn a_breaker_sees_attempts_and_per_call_it_sees_calls() {
+    // Calls that fail twice and then succeed.
     let third = |attempt: Attempt| if attempt.number() < 3 { Err(Trouble::Down) } else { Ok(()) };
     let policy = Policy::new(immediate().max_attempts(3));
     let (inside, _) = breaker(Settings::consecutive(2));
     let (outside, _) = breaker(Settings::consecutive(2));
-    let of_attempts = policy.guard(inside.clone());
-    let of_operations = policy.guard(outside.operations());
+    let per_attempt = policy.guard(inside.clone());
+    let per_call = policy.guard(outside.per_call());
     for _ in 0..5 {
-        assert_eq!(of_operations.call(third), Ok(()));
+        assert_eq!(per_call.call(third), Ok(()));
     }
     assert_eq!(outside.state(), State::Closed);
-    assert_eq!(of_attempts.call(third), Err(Trouble::Down));
+    assert_eq!(per_attempt.call(third), Err(Trouble::Down));
     assert_eq!(inside.state(), State::Open);
-    // And each fails for good.
+    // Calls that fail.
     let attempts = Cell::new(0);
     for _ in 0..9 {
-        let _ = of_operations.call(|_| {
+        let _ = per_call.call(|_| {
             attempts.set(attempts.get() + 1);
             Err::<(), _>(Trouble::Down)
         });
@@ -649,9 +666,9 @@ fn inside_the_retry_it_sees_attempts_and_outside_operations() {
 }
 
 #[test]
-fn outside_a_probe_is_a_call_with_its_retries() {
+fn a_probe_per_call_is_a_call_with_its_retries() {
     let breaker = about_to_probe();
-    let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.operations());
+    let policy = Policy::new(immediate().max_attempts(3)).guard(breaker.per_call());
     let outcome = policy.call(|attempt| {
         assert_eq!(breaker.state(), State::HalfOpen);
         refuses(&breaker);
@@ -661,11 +678,11 @@ fn outside_a_probe_is_a_call_with_its_retries() {
 }
 
 #[test]
-fn outside_a_cancelled_call_gives_its_probe_back() {
+fn a_cancelled_call_returns_its_probe_per_call() {
     let breaker = about_to_probe();
     let clock = VirtualClock::new();
     let policy = Policy::new(constant(SECOND).max_attempts(3))
-        .guard(breaker.operations())
+        .guard(breaker.per_call())
         .timer(clock.clone());
     {
         let mut retry = pin!((|| async { Err::<(), _>(Trouble::Down) }).retry_with(&policy));
@@ -676,7 +693,7 @@ fn outside_a_cancelled_call_gives_its_probe_back() {
 }
 
 #[test]
-fn a_retry_that_would_be_refused_is_not_slept_for_and_the_error_is_its_own() {
+fn a_retry_that_would_be_refused_is_not_slept_for_and_the_error_is_that_of_the_operation() {
     let (breaker, clock) = breaker(Settings::consecutive(2));
     let policy = Policy::new(constant(SECOND).max_attempts(9)).guard(breaker).timer(clock.clone());
     let error = (|| Err::<(), _>("down")).retry_with(&policy).report().call().unwrap_err();
@@ -686,7 +703,7 @@ fn a_retry_that_would_be_refused_is_not_slept_for_and_the_error_is_its_own() {
 }
 
 #[test]
-fn a_retry_of_a_circuit_that_was_isolated_meanwhile_is_not_slept_for() {
+fn a_retry_of_a_circuit_that_was_isolated_during_the_attempt_is_not_slept_for() {
     let (breaker, clock) = breaker(Settings::DEFAULT);
     let policy = Policy::new(constant(SECOND).max_attempts(9)).timer(clock.clone());
     let outcome = policy.guard(breaker.clone()).call(|_| {
@@ -698,7 +715,7 @@ fn a_retry_of_a_circuit_that_was_isolated_meanwhile_is_not_slept_for() {
 }
 
 #[test]
-fn a_retry_that_comes_when_the_circuit_is_half_open_is_its_probe() {
+fn a_retry_that_begins_when_the_open_duration_is_over_is_the_probe() {
     let (breaker, clock) = breaker(Settings::consecutive(1));
     let policy = Policy::new(constant(10 * SECOND).max_attempts(2))
         .guard(breaker.clone())
@@ -709,52 +726,34 @@ fn a_retry_that_comes_when_the_circuit_is_half_open_is_its_probe() {
 }
 
 #[test]
-fn as_a_plain_hook_it_refuses_retries_only() {
-    let (breaker, _) = breaker(Settings::consecutive(2));
-    let policy = Policy::new(immediate().max_attempts(5)).hook(breaker.clone());
-    let calls = Cell::new(0);
-    let call = || {
-        policy.call(|attempt| {
-            calls.set(calls.get() + 1);
-            Err::<(), _>(attempt.number())
-        })
-    };
-    assert_eq!(call(), Err(2));
-    assert_eq!((call(), calls.get()), (Err(1), 3));
-    // What runs while it is open is not seen.
-    assert_eq!(policy.call(|_| Ok::<_, u32>(())), Ok(()));
-    assert_eq!(breaker.state(), State::Open);
-}
-
-#[test]
-fn a_server_that_forbids_a_retry_has_failed() {
-    let never = |_: &Result<(), Trouble>, _: &Attempt| Some(Verdict::Never);
+fn an_outcome_that_forbids_a_retry_counts_as_a_failure() {
+    let never = |_: &Result<(), Trouble>, _: &Attempt| Some(Verdict::Forbidden);
     let policy = Policy::new(immediate().max_attempts(3)).classify(never);
-    for outside in [false, true] {
+    for per_call in [false, true] {
         let (breaker, _) = breaker(Settings::consecutive(2));
         for state in [State::Closed, State::Open] {
-            let outcome = if outside {
-                policy.guard(breaker.operations()).call(|_| Err(Trouble::Down))
+            let outcome = if per_call {
+                policy.guard(breaker.per_call()).call(|_| Err(Trouble::Down))
             } else {
                 policy.guard(breaker.clone()).call(|_| Err(Trouble::Down))
             };
-            assert_eq!((outcome, breaker.state()), (Err(Trouble::Down), state), "{outside}");
+            assert_eq!((outcome, breaker.state()), (Err(Trouble::Down), state), "{per_call}");
         }
     }
     let seen = Cell::new(None);
-    let _ = policy.hook(observe(|what| seen.set(Some(what)))).call(|_| Err(Trouble::Down));
-    assert_eq!(seen.get(), Some(Observed::Failure));
+    let _ = policy.hook(observe(|counts| seen.set(Some(counts)))).call(|_| Err(Trouble::Down));
+    assert_eq!(seen.get(), Some(Counts::Failure));
 }
 
 #[test]
-fn a_stop_counts_as_the_settings_say() {
+fn a_stop_counts_by_the_settings() {
     let stop = |_: &Result<(), Trouble>, _: &Attempt| Some(Verdict::Stop);
     let policy = Policy::new(immediate().max_attempts(3)).classify(stop);
-    let after = |counts: Counts, outside: bool| {
+    let after = |counts: Counts, per_call: bool| {
         let (breaker, _) = breaker(Settings::consecutive(2).stop(counts));
         fail(&breaker);
-        let outcome = if outside {
-            policy.guard(breaker.operations()).call(|_| Err(Trouble::Down))
+        let outcome = if per_call {
+            policy.guard(breaker.per_call()).call(|_| Err(Trouble::Down))
         } else {
             policy.guard(breaker.clone()).call(|_| Err(Trouble::Down))
         };
@@ -765,10 +764,10 @@ fn a_stop_counts_as_the_settings_say() {
         }
         (stopped, breaker.state())
     };
-    for outside in [false, true] {
-        assert_eq!(after(Counts::Success, outside), (State::Closed, State::Closed));
-        assert_eq!(after(Counts::Nothing, outside), (State::Closed, State::Open));
-        assert_eq!(after(Counts::Failure, outside), (State::Open, State::Open));
+    for per_call in [false, true] {
+        assert_eq!(after(Counts::Success, per_call), (State::Closed, State::Closed));
+        assert_eq!(after(Counts::Nothing, per_call), (State::Closed, State::Open));
+        assert_eq!(after(Counts::Failure, per_call), (State::Open, State::Open));
     }
 }
 
@@ -810,13 +809,13 @@ fn a_failure_rate_over_time_forgets() {
         fail(&breaker);
         clock.advance(SECOND);
     }
-    // The first is sixteen seconds old, and gone: two and this are not enough.
+    // The first is sixteen seconds old and forgotten: two and this one are not enough.
     clock.advance(13 * SECOND);
     fail(&breaker);
     assert_eq!(breaker.state(), State::Closed);
     fail(&breaker);
     assert_eq!(breaker.state(), State::Open);
-    // What was seen before it opened is forgotten when it has closed.
+    // Results before the circuit opened are forgotten when it has closed.
     clock.advance(10 * SECOND);
     succeed(&breaker);
     (0..3).for_each(|_| fail(&breaker));
@@ -826,7 +825,7 @@ fn a_failure_rate_over_time_forgets() {
 }
 
 #[test]
-fn a_failure_rate_over_time_survives_an_idle_century_and_any_part_of_it() {
+fn a_failure_rate_over_time_forgets_after_each_idle_year_of_a_century() {
     let (breaker, clock) = breaker(Settings::failure_rate(0.5, 3).over_time(SECOND));
     for _ in 0..100 {
         (0..2).for_each(|_| fail(&breaker));
@@ -840,11 +839,11 @@ fn a_failure_rate_over_time_survives_an_idle_century_and_any_part_of_it() {
 }
 
 #[test]
-fn what_was_seen_before_a_circuit_closed_does_not_come_back() {
+fn results_before_a_circuit_closed_do_not_return() {
     let settings = Settings::failure_rate(0.5, 3).over_time(3600 * SECOND);
     let (breaker, clock) = breaker(settings);
     (0..2).for_each(|_| fail(&breaker));
-    // Into another part of the window, so that those two stay where they are.
+    // Another part of the window, so that the two failures stay in theirs.
     clock.advance(300 * SECOND);
     for _ in 0..4_000 {
         breaker.reset();
@@ -890,13 +889,15 @@ fn a_rate_among_threads_counts_every_outcome_once() {
 }
 
 #[test]
-fn one_failure_of_many_at_once_opens_it_once() {
+fn many_failures_at_the_same_time_open_the_circuit_once() {
     let opened = Arc::new(AtomicU32::new(0));
     let count = opened.clone();
-    let breaker = CircuitBreaker::new(Settings::consecutive(100)).on_change(move |change| {
-        assert_eq!((change.from(), change.to()), (State::Closed, State::Open));
-        count.fetch_add(1, SeqCst);
-    });
+    let breaker = CircuitBreaker::builder(Settings::consecutive(100))
+        .on_change(move |change| {
+            assert_eq!((change.from(), change.to()), (State::Closed, State::Open));
+            count.fetch_add(1, SeqCst);
+        })
+        .build();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -908,14 +909,14 @@ fn one_failure_of_many_at_once_opens_it_once() {
 }
 
 #[test]
-fn two_breakers_on_one_policy_see_the_same_calls() {
+fn two_breakers_of_one_policy_see_the_same_calls() {
     let (inside, _) = breaker(Settings::consecutive(9));
     let (outside, _) = breaker(Settings::consecutive(1));
     let policy =
-        Policy::new(immediate().max_attempts(3)).guard(outside.operations()).guard(inside.clone());
+        Policy::new(immediate().max_attempts(3)).guard(outside.per_call()).guard(inside.clone());
     assert_eq!(policy.call(|_| Err::<(), _>(Trouble::Down)), Err(Trouble::Down));
     assert_eq!((inside.state(), outside.state()), (State::Closed, State::Open));
-    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::Refused));
 }
 
 #[test]
@@ -930,12 +931,12 @@ fn a_breaker_by_reference_is_the_same_breaker() {
     assert_eq!(policy.call(|_| Ok::<_, Trouble>(())), Ok(()));
     assert_eq!(breaker.state(), State::Closed);
     assert_eq!(policy.call(|_| Err::<(), _>(Trouble::Down)), Err(Trouble::Down));
-    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::Refused));
 }
 
-/// The same breaker, one call after the other: slow, and plainly right.
+/// A model of the breaker, for one call after the other.
 #[derive(Debug)]
-struct Plain {
+struct BreakerModel {
     rule: Rule,
     state: State,
     seen: Vec<bool>,
@@ -950,15 +951,15 @@ enum Rule {
     Rate { percent: usize, least: usize, last: usize },
 }
 
-impl Plain {
-    fn asks(&mut self, now: Duration) -> bool {
+impl BreakerModel {
+    fn allows(&mut self, now: Duration) -> bool {
         if self.state == State::Open && now >= self.since + self.openings * SECOND {
             (self.state, self.successes) = (State::HalfOpen, 0);
         }
         self.state == State::Closed || self.state == State::HalfOpen
     }
 
-    fn hears(&mut self, failed: bool, now: Duration) {
+    fn record(&mut self, failed: bool, now: Duration) {
         self.seen.push(failed);
         let opens =
             failed
@@ -997,7 +998,7 @@ fn rules() -> impl Strategy<Value = Rule> {
 
 proptest! {
     #[test]
-    fn it_does_what_a_plain_breaker_does(
+    fn a_breaker_does_the_same_as_its_model(
         rule in rules(),
         steps in prop::collection::vec((0_u32..6, any::<bool>()), 1..200),
     ) {
@@ -1009,10 +1010,11 @@ proptest! {
             }
         };
         let clock = VirtualClock::new();
-        let breaker = CircuitBreaker::new(settings.successes(2))
+        let breaker = CircuitBreaker::builder(settings.successes(2))
             .open_for(linear(SECOND))
-            .clock(clock.clone());
-        let mut plain = Plain {
+            .clock(clock.clone())
+            .build();
+        let mut model = BreakerModel {
             rule,
             state: State::Closed,
             seen: vec![],
@@ -1022,25 +1024,25 @@ proptest! {
         };
         for (idle, failed) in steps {
             clock.advance(idle * SECOND / 2);
-            let allowed = plain.asks(clock.now());
+            let allowed = model.allows(clock.now());
             let outcome = if failed { Err(Trouble::Down) } else { Ok(()) };
-            let expected = if allowed { outcome } else { Err(Trouble::NotAsked) };
+            let expected = if allowed { outcome } else { Err(Trouble::Refused) };
             prop_assert_eq!(one(&breaker, outcome), expected);
             if allowed {
-                plain.hears(failed, clock.now());
+                model.record(failed, clock.now());
             }
-            prop_assert_eq!((breaker.state(), breaker.openings()), (plain.state, plain.openings));
+            prop_assert_eq!((breaker.state(), breaker.openings()), (model.state, model.openings));
         }
     }
 }
 
 #[test]
-fn either_half_of_somebody_elses_breaker_is_enough() {
+fn refuse_if_and_observe_work_alone() {
     let open = Cell::new(true);
     let policy = Policy::new(immediate().max_attempts(3)).guard(refuse_if(|| open.get()));
-    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::Refused));
     open.set(false);
-    // It opens during the attempt: the retry is refused, with the operation's own error.
+    // The circuit opens during the attempt: the retry is refused, and the error of the operation returned.
     let outcome = policy.call(|_| {
         open.set(true);
         Err::<(), _>(Trouble::Down)
@@ -1048,8 +1050,8 @@ fn either_half_of_somebody_elses_breaker_is_enough() {
     assert_eq!(outcome, Err(Trouble::Down));
 
     let seen = RefCell::new(vec![]);
-    let policy = Policy::new(immediate().max_attempts(3)).hook(observe(|what| {
-        seen.borrow_mut().push(what);
+    let policy = Policy::new(immediate().max_attempts(3)).hook(observe(|counts| {
+        seen.borrow_mut().push(counts);
     }));
     let _ = policy.call(|attempt| (attempt.number() == 2).then_some(()));
     let panicked = catch_unwind(AssertUnwindSafe(|| policy.call(|_| -> Option<()> { panic!() })));
@@ -1058,24 +1060,24 @@ fn either_half_of_somebody_elses_breaker_is_enough() {
         let mut retry = pin!((|| pending::<Option<()>>()).retry_with(&policy));
         let _ = retry.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
-    let all = [Observed::Failure, Observed::Success, Observed::Nothing, Observed::Nothing];
+    let all = [Counts::Failure, Counts::Success, Counts::Nothing, Counts::Nothing];
     assert_eq!(seen.take(), all);
 }
 
 #[test]
-fn the_breaker_of_another_crate_serves_through_two_closures() {
+fn a_breaker_of_another_crate_is_used_by_two_closures() {
     let failures = failsafe::failure_policy::consecutive_failures(
         2,
         failsafe::backoff::constant(3600 * SECOND),
     );
     let theirs = failsafe::StateMachine::new(failures, ());
-    let policy = Policy::new(immediate().max_attempts(9)).guard(
-        refuse_if(|| !theirs.is_call_permitted()).and(observe(|seen| match seen {
-            Observed::Success => theirs.on_success(),
-            Observed::Failure => theirs.on_error(),
-            Observed::Nothing => {}
-        })),
-    );
+    let policy = Policy::new(immediate().max_attempts(9))
+        .guard(refuse_if(|| !theirs.is_call_permitted()))
+        .hook(observe(|counts| match counts {
+            Counts::Success => theirs.on_success(),
+            Counts::Failure => theirs.on_error(),
+            _ => {}
+        }));
     let third =
         policy.call(|attempt| if attempt.number() == 2 { Ok(()) } else { Err(Trouble::Down) });
     assert_eq!((third, theirs.is_call_permitted()), (Ok(()), true));
@@ -1085,7 +1087,7 @@ fn the_breaker_of_another_crate_serves_through_two_closures() {
         Err::<(), _>(Trouble::Down)
     });
     assert_eq!((outcome, attempts.get()), (Err(Trouble::Down), 2));
-    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::NotAsked));
+    assert_eq!(policy.call(|_| Ok(())), Err(Trouble::Refused));
 }
 
 #[test]
@@ -1101,12 +1103,12 @@ fn a_refusal_is_not_retried() {
     let retries = Cell::new(0);
     let policy = Policy::new(constant(SECOND).max_attempts(5)).guard(breaker).timer(clock.clone());
     let outcome = (|| Ok::<(), Trouble>(())).retry_with(&policy).hook(Count(&retries)).call();
-    assert_eq!((outcome, retries.get()), (Err(Trouble::NotAsked), 0));
+    assert_eq!((outcome, retries.get()), (Err(Trouble::Refused), 0));
     assert!(clock.slept().is_empty());
 }
 
 #[test]
-fn impossible_settings_are_refused_by_name() {
+fn impossible_settings_are_refused_with_their_name() {
     let refused = |edit: &dyn Fn(&mut Settings)| {
         let mut settings = Settings::DEFAULT;
         edit(&mut settings);
@@ -1133,12 +1135,12 @@ fn impossible_settings_are_refused_by_name() {
 
 #[test]
 #[should_panic(expected = "`min_calls` is from 1 to 10000")]
-fn a_setter_refuses_what_is_impossible() {
+fn a_setter_refuses_an_impossible_value() {
     let _ = Settings::failure_rate(0.5, 0);
 }
 
 #[test]
-fn a_breaker_is_small_shareable_and_says_its_state() {
+fn a_breaker_is_small_and_shareable_and_prints_its_state() {
     fn shareable<T: Clone + Send + Sync + std::fmt::Debug + 'static>() {}
     shareable::<CircuitBreaker>();
     let breaker = CircuitBreaker::default();

@@ -1,4 +1,5 @@
-//! Retry budgets: the published examples of each model, and that no token is made or lost.
+//! Retry budgets: the published examples of each model, and the invariant that no token is made or
+//! lost.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::cell::Cell;
@@ -13,18 +14,18 @@ use std::time::Duration;
 
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
-use persevere::classify::OnError;
-use persevere::hook::budget::{CostPerRetry, Model, PerKey, Ratio, Threshold};
-use persevere::hook::{Budget, Hook, RetryEvent};
+use persevere::budget::{CostPerRetry, Model, PerKey, Ratio, Threshold};
+use persevere::hook::{Hook, RetryEvent};
 use persevere::time::VirtualClock;
 use persevere::{
-    Attempt, Decision, Engine, Interrupted, Own, Policy, Reason, RetryExt, Verdict, Veto, constant,
-    immediate,
+    Attempt, Budget, Decision, Engine, Interrupted, Policy, Reason, RetryExt, Verdict, Veto,
+    constant, immediate,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A call that fails `failures` times and then succeeds, with at most ten attempts: how it ended.
+/// The reason and the attempts of a call that fails `failures` times and then succeeds, with at most ten
+/// attempts.
 fn call(budget: &Budget, failures: u32) -> (Reason, u32) {
     let end = Cell::new(None);
     let _ = (|attempt: Attempt| (attempt.number() > failures).then_some(()))
@@ -40,16 +41,16 @@ const FOREVER: u32 = u32::MAX;
 #[test]
 fn the_standard_mode_of_the_aws_sdks_holds() {
     // https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html and the tests
-    // that every SDK of theirs passes: capacity 500, a retry costs 5.
+    // that every AWS SDK passes: capacity 500, a retry costs 5.
     let budget = Budget::new(CostPerRetry::AWS_STANDARD);
-    // "Retry eventually succeeds": 500, 495, 490, and the last cost comes back.
+    // "Retry eventually succeeds": 500, 495, 490, and the last cost is returned.
     assert_eq!(call(&budget, 2), (Reason::Succeeded, 3));
     assert_eq!(budget.tokens(), 495.0);
-    // "Fail due to max attempts": nothing comes back.
+    // "Fail due to max attempts": nothing is returned.
     let policy = Policy::new(immediate().max_attempts(3)).hook(budget.clone());
     let _ = policy.call(|_| None::<()>);
     assert_eq!(budget.tokens(), 485.0);
-    // A success at the first attempt gives one back.
+    // A success at the first attempt adds one.
     assert_eq!(call(&budget, 0), (Reason::Succeeded, 1));
     assert_eq!(budget.tokens(), 486.0);
 
@@ -64,7 +65,7 @@ fn the_standard_mode_of_the_aws_sdks_holds() {
 }
 
 #[test]
-fn a_retry_after_a_timeout_costs_more_and_a_success_gives_that_back() {
+fn a_retry_after_a_timeout_costs_more_and_a_success_returns_the_cost() {
     for budget in [Budget::new(CostPerRetry::AWS_STANDARD), Budget::new(CostPerRetry::new(10))] {
         let (full, clock) = (budget.tokens(), VirtualClock::new());
         let policy = Policy::new(immediate().max_attempts(3)).timer(clock.clone());
@@ -82,8 +83,8 @@ fn a_retry_after_a_timeout_costs_more_and_a_success_gives_that_back() {
 }
 
 #[test]
-fn what_comes_back_fits() {
-    // Of seven, a permit holds five, and three are there again when they come back.
+fn returned_tokens_do_not_exceed_the_capacity() {
+    // A permit holds five of seven tokens, and three are there when the five are returned.
     let budget = Budget::new(CostPerRetry::new(7));
     assert_eq!(call(&budget, FOREVER), (Reason::Budget, 2));
     (0..4).for_each(|_| assert_eq!(call(&budget, 0).1, 1));
@@ -92,7 +93,7 @@ fn what_comes_back_fits() {
     assert_eq!(budget.tokens(), 3.0);
     drop(permit);
     assert_eq!(budget.tokens(), 7.0);
-    // From none to two by 0.7 at a time, which does not come out even.
+    // From zero to two in steps of 0.7, of which two is no multiple.
     let budget = Budget::new(Threshold::new(2, 0.7));
     let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
     (0..2).for_each(|_| assert!(one.call(|_| None::<()>).is_none()));
@@ -139,7 +140,7 @@ fn the_throttling_example_of_grpc_holds() {
 }
 
 #[test]
-fn tokens_of_a_threshold_stay_between_none_and_all() {
+fn tokens_of_a_threshold_stay_between_zero_and_the_maximum() {
     let budget = Budget::new(Threshold::new(3, 1.0));
     let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
     (0..9).for_each(|_| assert!(one.call(|_| None::<()>).is_none()));
@@ -149,7 +150,7 @@ fn tokens_of_a_threshold_stay_between_none_and_all() {
 }
 
 #[test]
-fn what_is_beyond_three_decimals_of_a_token_ratio_is_ignored_and_no_decimal_is_lost() {
+fn decimals_of_a_token_ratio_after_the_third_are_ignored_and_the_first_three_are_exact() {
     // The proposal's "eg. 0.5466 is treated as 0.546"; and 1000 times 1.001 is a little less than 1001.
     for (ratio, tokens) in [(0.57, 0.57), (1.001, 1.001), (0.5466, 0.546), (0.001, 0.001)] {
         let budget = Budget::new(Threshold::new(2, ratio));
@@ -165,7 +166,7 @@ fn an_outcome_that_stops_neither_drains_nor_refills_a_threshold_and_a_forbidden_
     // "The only RPCs that are counted as failures for the throttling policy are RPCs that fail with a
     // status code that qualifies as a retryable or non-fatal status code, or that receive a pushback
     // response indicating not to retry."
-    for (verdict, left) in [(Verdict::Stop, 10.0), (Verdict::Never, 9.0)] {
+    for (verdict, left) in [(Verdict::Stop, 10.0), (Verdict::Forbidden, 9.0)] {
         let budget = Budget::new(Threshold::GRPC_EXAMPLE);
         let classify = move |_: &Option<()>, _: &Attempt| Some(verdict);
         let policy =
@@ -179,7 +180,7 @@ fn an_outcome_that_stops_neither_drains_nor_refills_a_threshold_and_a_forbidden_
     }
 }
 
-/// Calls that fail at once, with one retry each: how many of `calls` were allowed it.
+/// How many of `calls` failing calls, with one retry each, were allowed their retry.
 fn retried(budget: &Budget, calls: u32) -> u32 {
     let policy = Policy::new(immediate().max_attempts(2)).hook(budget.clone());
     let attempts = Cell::new(0);
@@ -194,13 +195,13 @@ fn retried(budget: &Budget, calls: u32) -> u32 {
 
 fn ratio(settings: Ratio) -> (Budget, VirtualClock) {
     let clock = VirtualClock::new();
-    (Budget::new(settings).clock(clock.clone()), clock)
+    (Budget::with_clock(settings, clock.clone()), clock)
 }
 
 #[test]
 fn the_examples_of_finagles_retry_budget_hold_exactly() {
     // https://github.com/twitter/finagle/blob/develop/finagle-core/src/test/scala/com/twitter/finagle/service/RetryBudgetTest.scala
-    // which allows for an error of one retry; here there is none.
+    // which tolerates an error of one retry; here the numbers are exact.
     let shares = [0.1, 0.5, 0.25, 0.75, 0.99, 0.999, 0.9999, 0.01, 0.001, 0.0001, 0.6, 1.0];
     for share in shares {
         let (budget, _) = ratio(Ratio::new(share).min_per_second(0).ttl(60 * SECOND));
@@ -254,7 +255,7 @@ fn the_examples_of_finagles_leaky_bucket_hold() {
 }
 
 #[test]
-fn an_idle_century_or_any_part_of_it_costs_nothing_and_leaves_a_full_reserve() {
+fn a_budget_has_a_full_reserve_after_each_idle_year_of_a_century() {
     let (budget, clock) = ratio(Ratio::FINAGLE.ttl(SECOND));
     for year in 1..=100 {
         assert_eq!((budget.available(), budget.tokens()), (10, 10.0), "{year}");
@@ -264,7 +265,7 @@ fn an_idle_century_or_any_part_of_it_costs_nothing_and_leaves_a_full_reserve() {
 }
 
 #[test]
-fn a_refused_retry_returns_the_operations_own_error_and_does_not_sleep() {
+fn a_refused_retry_returns_the_error_of_the_operation_and_does_not_sleep() {
     let (clock, budget) = (VirtualClock::new(), Budget::new(CostPerRetry::new(5)));
     let policy = Policy::new(constant(SECOND).max_attempts(9)).hook(budget).timer(clock.clone());
     let error = (|attempt: Attempt| Err::<(), _>(attempt.number()))
@@ -282,7 +283,7 @@ fn poll_once(future: impl Future) {
     let _ = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
 }
 
-/// One budget of each model that takes tokens, and how many retries it has.
+/// One budget of each model that takes tokens, with the number of its retries.
 fn takers() -> [(Budget, u64); 2] {
     [
         (Budget::new(CostPerRetry::new(50)), 10),
@@ -291,7 +292,7 @@ fn takers() -> [(Budget, u64); 2] {
 }
 
 #[test]
-fn a_call_that_is_dropped_in_its_sleep_gives_its_token_back() {
+fn a_call_that_is_dropped_in_its_sleep_returns_its_token() {
     for (budget, full) in takers() {
         poll_once(
             (|| async { None::<()> })
@@ -343,7 +344,7 @@ fn a_retry_that_another_hook_refuses_costs_nothing() {
 }
 
 #[test]
-fn a_panic_between_the_payment_and_the_retry_gives_the_token_back() {
+fn a_panic_between_the_payment_and_the_retry_returns_the_token() {
     for (budget, full) in takers() {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             (|| None::<()>)
@@ -358,7 +359,7 @@ fn a_panic_between_the_payment_and_the_retry_gives_the_token_back() {
 }
 
 #[test]
-fn a_panic_in_a_retry_has_used_its_token_and_hurts_nobody_else() {
+fn a_panic_in_a_retry_has_used_its_token_and_does_not_affect_other_calls() {
     for (budget, full) in takers() {
         let operation = |attempt: Attempt| match attempt.number() {
             1 => None::<()>,
@@ -374,22 +375,21 @@ fn a_panic_in_a_retry_has_used_its_token_and_hurts_nobody_else() {
 }
 
 #[test]
-fn a_call_that_is_driven_by_hand_and_forgotten_gives_its_token_back() {
+fn an_engine_that_is_dropped_after_its_decision_returns_its_token() {
     for (budget, full) in takers() {
-        let (mut engine, backoff) = (Engine::new(), immediate().max_attempts(3));
-        let mut hook = budget.clone();
-        engine.begin(None);
-        let Ok(_) = engine.enter::<Option<()>, Own, _, _>(&backoff, &mut hook, None);
-        let decision = engine.decide(&backoff, &OnError, &mut hook, &None::<()>, None);
+        let policy = Policy::new(immediate().max_attempts(3)).hook(budget.clone());
+        let mut engine = Engine::new(policy);
+        let Ok(_) = engine.enter(None);
+        let decision = engine.decide(&None::<()>, None);
         assert_eq!(decision, Decision::Wait(Duration::ZERO));
         assert_eq!(budget.available(), full - 1);
-        drop((engine, hook));
+        drop(engine);
         assert_eq!(budget.available(), full);
     }
 }
 
 #[test]
-fn a_success_that_the_loop_is_told_of_counts() {
+fn a_success_that_is_reported_to_a_loop_counts() {
     let budget = Budget::new(Threshold::new(10, 1.0));
     let one = Policy::new(immediate().max_attempts(1)).hook(budget.clone());
     let _ = one.call(|_| None::<()>);
@@ -399,7 +399,7 @@ fn a_success_that_the_loop_is_told_of_counts() {
 }
 
 #[test]
-fn a_hook_that_is_used_for_one_call_after_the_other_starts_anew_each_time() {
+fn a_budget_that_is_the_hook_of_several_calls_in_turn_begins_anew_with_each() {
     let mut budget = Budget::new(CostPerRetry::new(100));
     for left in [100.0, 100.0] {
         let _ = (|attempt: Attempt| (attempt.number() == 2).then_some(()))
@@ -427,7 +427,7 @@ fn a_budget_by_reference_is_the_same_budget() {
 }
 
 #[test]
-fn a_permit_that_is_dropped_goes_back_and_one_that_is_spent_does_not() {
+fn a_permit_that_is_dropped_returns_its_token_and_one_that_is_spent_does_not() {
     for (budget, full) in takers() {
         let permits: Vec<_> = (0..full).map(|_| budget.try_acquire().unwrap()).collect();
         assert!(budget.try_acquire().is_none() && budget.available() == 0);
@@ -439,7 +439,7 @@ fn a_permit_that_is_dropped_goes_back_and_one_that_is_spent_does_not() {
 }
 
 #[test]
-fn what_was_taken_in_a_window_that_has_passed_does_not_come_back_twice() {
+fn tokens_that_were_taken_in_a_window_that_has_passed_are_not_returned_twice() {
     let (budget, clock) = ratio(Ratio::new(0.0).min_per_second(10).ttl(SECOND));
     let permits: Vec<_> = (0..10).map(|_| budget.try_acquire().unwrap()).collect();
     clock.advance(SECOND);
@@ -449,10 +449,10 @@ fn what_was_taken_in_a_window_that_has_passed_does_not_come_back_twice() {
 }
 
 #[test]
-fn each_key_has_a_budget_and_those_that_nobody_would_miss_are_dropped() {
+fn each_key_has_a_budget_and_full_budgets_that_are_not_in_use_are_dropped() {
     let clock = VirtualClock::new();
-    let budgets = PerKey::<u32>::new(Ratio::new(0.0).min_per_second(1).ttl(SECOND));
-    let budgets = budgets.clock(clock.clone());
+    let ratio = Ratio::new(0.0).min_per_second(1).ttl(SECOND);
+    let budgets = PerKey::<u32>::with_clock(ratio, clock.clone());
     assert!(budgets.is_empty());
     let held = budgets.get(&0);
     assert_eq!(call(&budgets.get(&1), FOREVER), (Reason::Budget, 2));
@@ -462,7 +462,7 @@ fn each_key_has_a_budget_and_those_that_nobody_would_miss_are_dropped() {
     assert!(budgets.len() <= 64, "{}", budgets.len());
     assert!(budgets.get(&0).is_shared_with(&held));
     assert_eq!((budgets.get(&1).available(), budgets.get(&999).available()), (0, 1));
-    // The spent one is as good as new a second later.
+    // The spent budget is full again a second later.
     clock.advance(SECOND);
     (0..1_000).for_each(|key| drop(budgets.get(&key)));
     assert_eq!(budgets.get(&1).available(), 1);
@@ -470,10 +470,10 @@ fn each_key_has_a_budget_and_those_that_nobody_would_miss_are_dropped() {
 }
 
 #[test]
-fn keys_that_fail_and_never_come_back_are_dropped_and_those_in_use_stay_spent() {
+fn keys_that_fail_once_are_dropped_after_hours_and_keys_in_use_stay_spent() {
     let (clock, hour) = (VirtualClock::new(), 3_600 * SECOND);
     for model in [Model::from(CostPerRetry::new(5)), Threshold::new(2, 0.1).into()] {
-        let budgets = PerKey::<u32>::new(model).clock(clock.clone());
+        let budgets = PerKey::<u32>::with_clock(model, clock.clone());
         let held = budgets.get(&0);
         let _ = call(&held, FOREVER);
         for round in 1..=5 {
@@ -481,11 +481,11 @@ fn keys_that_fail_and_never_come_back_are_dropped_and_those_in_use_stay_spent() 
                 let _ = call(&budgets.get(&key), FOREVER);
             }
             assert!((0..=10).all(|key| budgets.get(&key).available() == 0), "{round}");
-            // Those of this hour and of the one before.
+            // The keys of this hour and of the one before.
             assert_eq!(budgets.len(), 11 + 500 * round.min(2) as usize);
             clock.advance(hour);
         }
-        // One that comes back later than that starts anew.
+        // A key that is asked for later than that begins with a full budget.
         assert!(budgets.get(&1_000).available() > 0);
         assert!(budgets.get(&0).is_shared_with(&held));
     }
@@ -507,12 +507,12 @@ fn many_threads_that_ask_for_a_key_get_the_same_budget() {
     assert!((0..100).all(|key| left(key) == 80.0));
 }
 
-/// The same budget as a list of everything that happened: slow, and plainly right.
+/// A model of the budget: a list of all deposits and withdrawals.
 #[derive(Default)]
 struct Ledger(Vec<(u64, f64)>);
 
 impl Ledger {
-    /// What is left of `reserve` and of what happened in the sixteen slots that end with this one.
+    /// The balance of `reserve` and of the amounts in the sixteen slots that end with this one.
     fn balance(&self, reserve: f64, slot: u64) -> f64 {
         let seen = self.0.iter().filter(|(then, _)| slot - then < 16);
         reserve + seen.map(|(_, amount)| amount).sum::<f64>()
@@ -521,7 +521,7 @@ impl Ledger {
 
 proptest! {
     #[test]
-    fn a_window_allows_what_a_ledger_of_everything_allows(
+    fn a_window_allows_the_same_retries_as_a_ledger_of_all_amounts(
         quarters in 1_u32..=12,
         least in 0_u32..=3,
         steps in prop::collection::vec((0_u64..40, 0_u8..4), 1..200),
@@ -530,12 +530,12 @@ proptest! {
         let (budget, clock) = ratio(Ratio::new(share).min_per_second(least).ttl(16 * SECOND));
         let (mut ledger, mut slot) = (Ledger::default(), 0);
         let (reserve, mut held) = (f64::from(least * 16), vec![]);
-        for (idle, what) in steps {
+        for (idle, event) in steps {
             if idle > 20 {
                 clock.advance((idle - 20) as u32 * SECOND);
                 slot += idle - 20;
             }
-            match what {
+            match event {
                 0 => {
                     assert_eq!(call(&budget, 0).1, 1);
                     ledger.0.push((slot, share));
@@ -575,8 +575,8 @@ proptest! {
 
 #[test]
 fn no_token_is_made_or_lost_among_threads() {
-    // Calls that end without having used what they took, all at once: everything is back after it,
-    // and never is more taken than there is.
+    // Many calls at the same time that end without having used the token they took: all tokens are
+    // returned at the end, and there are never more than at the beginning.
     for (budget, full) in takers() {
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -602,7 +602,7 @@ fn no_token_is_made_or_lost_among_threads() {
 }
 
 #[test]
-fn threads_together_are_allowed_what_one_is_allowed() {
+fn threads_together_are_allowed_as_many_retries_as_one_thread() {
     let allowed = |budget: &Budget| -> u32 {
         thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| retried(budget, 2_500))).collect();
@@ -614,7 +614,7 @@ fn threads_together_are_allowed_what_one_is_allowed() {
 }
 
 #[test]
-fn a_window_that_moves_under_many_threads_never_allows_more_than_it_may() {
+fn a_window_that_moves_under_many_threads_allows_no_more_than_its_limit() {
     let (budget, clock) = ratio(Ratio::new(0.0).min_per_second(100).ttl(SECOND));
     let moves = 400_u32;
     let allowed: u32 = thread::scope(|scope| {
@@ -625,12 +625,12 @@ fn a_window_that_moves_under_many_threads_never_allows_more_than_it_may() {
         }
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    // A hundred in any second: 400 sixteenths are 25 seconds, and one that had begun.
+    // A hundred in any second: 400 sixteenths are 25 seconds, plus the second that had begun.
     assert!((100..=26 * 100).contains(&allowed), "{allowed}");
 }
 
 #[test]
-fn impossible_settings_are_refused_by_name() {
+fn impossible_settings_are_refused_with_their_name() {
     let refused = |model: Model| Budget::try_new(model).unwrap_err().to_string();
     let cost = CostPerRetry::AWS_STANDARD;
     let edit = |change: &dyn Fn(&mut CostPerRetry)| {
@@ -665,7 +665,7 @@ fn impossible_settings_are_refused_by_name() {
 
 #[test]
 #[should_panic(expected = "`retry_cost` is from 1 to the capacity")]
-fn a_setter_refuses_what_is_impossible() {
+fn a_setter_refuses_an_impossible_value() {
     let _ = CostPerRetry::new(10).retry_cost(11);
 }
 
@@ -686,7 +686,7 @@ fn the_largest_settings_do_not_overflow() {
 }
 
 #[test]
-fn a_budget_is_small_shareable_and_says_what_it_has() {
+fn a_budget_is_small_and_shareable_and_prints_its_tokens() {
     fn shareable<T: Clone + Send + Sync + std::fmt::Debug + 'static>() {}
     shareable::<Budget>();
     let budget = Budget::new(CostPerRetry::new(20));

@@ -1,6 +1,9 @@
-//! Named policies from configuration: what a settings file says is what its policies do.
+//! Named policies from configuration: policies behave as their settings file says.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(clippy::result_large_err, reason = "figment says how large")]
+
+#[path = "support_compositions/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow::{Break, Continue};
@@ -11,15 +14,19 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format, Json, Serialized, Toml};
 use insta::assert_snapshot;
+use persevere::budget::{CostPerRetry, Ratio, Threshold};
 use persevere::classify::Kinded;
-use persevere::hook::budget::{CostPerRetry, Ratio, Threshold};
 use persevere::hook::{FinishFacts, RetryFacts};
 use persevere::policy::config::{
     BudgetConfig, Jitter, Mode, PolicyConfig, RetryConfig, Strategy, Toggle,
 };
-use persevere::policy::{Policies, PolicyHandle};
+use persevere::policy::{GuardedHandle, Policies, PolicyHandle};
 use persevere::time::VirtualClock;
-use persevere::{Attempt, Backoff, Interrupted, Limits, MayInterrupt, Reason, RetryExt};
+use persevere::{
+    Attempt, Decision, DynPolicy, Engine, Interrupted, Now, Reason, RetryExt, Verdict,
+};
+
+use support::seed_that_draws;
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -47,10 +54,10 @@ fn load(settings: &str) -> Policies {
     Policies::load(&toml(settings), "").unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What a named policy says that it does.
+/// The text of a named policy.
 #[track_caller]
 fn shown(settings: &str, name: &str) -> String {
-    load(settings).get_interrupting(name).unwrap().to_string()
+    load(settings).get_guarded(name).unwrap().to_string()
 }
 
 /// The same for settings that are those of a policy.
@@ -142,27 +149,31 @@ fn every_delay_of_the_settings_file_is_spread_up_to_its_bound() {
     for (name, says) in SAYS {
         let config = figment.extract_inner::<RetryConfig>("resilience.retry").unwrap();
         let config = config.named(name).unwrap_or_else(|| config.default_policy());
-        let backoff = config.policy().unwrap().backoff().bounds_of(says.0);
-        let most: Vec<_> = backoff.iter().map(|bounds| bounds.1).collect();
-        assert_eq!(most, delays(says), "{name}");
-        assert!(backoff.iter().all(|bounds| bounds.0 == Duration::ZERO), "{name}");
+        let policy = config.policy().unwrap();
+        let extreme = |draw| -> Vec<Duration> {
+            (1..says.0).map(|number| drawn(&policy, says, number, draw)).collect()
+        };
+        assert_eq!(extreme(u64::MAX), delays(says), "{name}");
+        assert!(extreme(0).iter().all(Duration::is_zero), "{name}");
     }
 }
 
-trait BoundsOf {
-    fn bounds_of(&self, attempts: u32) -> Vec<(Duration, Duration)>;
-}
-
-impl<B: Backoff> BoundsOf for B {
-    fn bounds_of(&self, attempts: u32) -> Vec<(Duration, Duration)> {
-        let bounds = |number| self.bounds(number).map(|bounds| (bounds.min, bounds.max));
-        assert_eq!(bounds(attempts), None, "nothing comes after the last attempt");
-        (1..attempts).map(|number| bounds(number).unwrap()).collect()
-    }
+/// The delay after the attempt with this number, where `draw` is drawn for it.
+fn drawn(policy: &PolicyHandle, says: Says, number: u32, draw: u64) -> Duration {
+    let mut delays = vec![];
+    let failed = (|| Err::<(), _>(Failure(says.4[0])))
+        .retry_with(policy)
+        .seed(seed_that_draws(draw, number, 0))
+        .timer(VirtualClock::new())
+        .on_retry(|retry| delays.push(retry.delay()))
+        .call();
+    assert!(failed.is_err());
+    assert_eq!(delays.len(), says.0 as usize - 1, "no delay follows the last attempt");
+    delays[number as usize - 1]
 }
 
 #[test]
-fn every_policy_of_the_settings_file_runs_as_it_says_in_virtual_time() {
+fn every_policy_of_the_settings_file_runs_as_written_in_virtual_time() {
     figment::Jail::expect_with(|jail| {
         // Without jitter the delays are known; each of the others inherits it.
         jail.set_env("APP_RESILIENCE__RETRY__DEFAULT_POLICY__JITTER", "false");
@@ -298,7 +309,7 @@ fn defaults_in(rows: &[(String, String)]) -> String {
     given.map(|(key, default)| format!("{key} = {}\n", default.trim_matches('`'))).collect()
 }
 
-/// The keys that a table knows: what it says if there is another.
+/// The keys that a table knows: those of its message about another key.
 fn keys(table: &str) -> Vec<String> {
     let key = if table.is_empty() { "bogus".to_owned() } else { format!("{table}.bogus") };
     let figment = Serialized::global(&key, 1).into_figment();
@@ -327,7 +338,7 @@ fn the_table_of_defaults_has_every_key_and_no_other() {
 }
 
 #[test]
-fn the_table_of_defaults_is_what_the_code_takes() {
+fn the_table_of_defaults_is_that_of_the_code() {
     let table = defaults_in(&documented(DOCS, "# A policy"));
     let table: PolicyConfig = toml::from_str(&table).unwrap_or_else(|e| panic!("{table}: {e}"));
     assert_eq!(table, PolicyConfig::defaults());
@@ -339,7 +350,7 @@ fn the_table_of_defaults_is_what_the_code_takes() {
 }
 
 #[test]
-fn what_nobody_says_gives_way_to_what_somebody_does() {
+fn defaults_give_way_to_settings() {
     let says = |text: &str| {
         let config: PolicyConfig = toml::from_str(text).unwrap();
         config.policy().unwrap().to_string()
@@ -359,40 +370,50 @@ fn an_empty_table_is_the_table_of_defaults() {
     let empty = PolicyConfig::default();
     let defaults = PolicyConfig::defaults();
     assert_eq!(empty.clone().inherit(&defaults), defaults);
-    let says = |config: &PolicyConfig| format!("{:?}", config.interrupting_policy().unwrap());
+    let says = |config: &PolicyConfig| format!("{:?}", config.guarded_policy().unwrap());
     assert_eq!(says(&empty), says(&defaults));
     assert_snapshot!(empty.policy().unwrap(), @"exponential 1s ×2, delays up to 10s, full jitter, at most 3 attempts: 0ns to 1s, 0ns to 2s (at most 3s in all)");
     assert_snapshot!(policy(""), @"exponential 1s ×2, delays up to 10s, full jitter, at most 3 attempts: 0ns to 1s, 0ns to 2s (at most 3s in all)");
 
-    // What servers may ask for, and what is retried.
+    // The ceiling on a server's delay, and the errors that are retried.
     let policy = empty.policy().unwrap();
-    assert_eq!(policy.backoff().limits().retry_after.unwrap_or(Limits::RETRY_AFTER), secs(300));
+    assert_eq!(asks_for(&policy, secs(300)), Decision::Wait(secs(300)));
+    let longer = asks_for(&policy, secs(300) + Duration::from_nanos(1));
+    assert!(matches!(longer, Decision::Return(end) if end.reason() == Reason::RetryAfterTooLong));
     let says = format!("{:?}", load("").default_policy().unwrap());
     assert!(says.contains("exponential 1s"), "{says}");
 }
 
+/// What follows a first attempt after which a server asks for this delay.
+fn asks_for(policy: &PolicyHandle, delay: Duration) -> Decision {
+    let asks = move |_: &Option<()>, _: &Attempt| Some(Verdict::RetryAfter(delay));
+    Engine::new(policy.clone().classify(asks)).decide(&None, None)
+}
+
 /// Policies with one called `p`, that tell the time by a clock of the test.
-fn with_clock(settings: &str) -> (PolicyHandle<MayInterrupt>, VirtualClock) {
+fn with_clock(settings: &str) -> (GuardedHandle, VirtualClock) {
     let clock = VirtualClock::new();
     let builder = Policies::builder().clock(clock.clone());
     let policies = builder.load(&toml(settings), "").unwrap_or_else(|error| panic!("{error}"));
-    (policies.get_interrupting("p").unwrap(), clock)
+    (policies.get_guarded("p").unwrap(), clock)
 }
 
-/// What a budget does: how many retries it allows at once, and after how many calls that succeed at
-/// the first attempt another one.
+/// The behaviour of a budget: how many retries it allows at once, and after how many calls that
+/// succeed at the first attempt another one.
 fn budget(settings: &str) -> (u32, u32) {
     let (policy, _) = with_clock(&format!(
         "[policies.p]\nattempts = 2\nstrategy = 'immediate'\n[policies.p.budget]\n{settings}"
     ));
     let down = || Err::<(), _>(Failure("ConnectionError"));
-    let refused =
-        || down.retry_with(&policy).report().call().unwrap_err().reason() == Reason::Budget;
+    let refused = || {
+        down.retry_with(&policy).report_without_source().call().unwrap_err().reason()
+            == Reason::Budget
+    };
     let retries = (0..1000).take_while(|_| !refused()).count() as u32;
     let mut successes = 0;
     while refused() {
         for _ in 0..20 {
-            (|| Ok::<_, Failure>(())).retry_with(&policy).report().call().unwrap();
+            (|| Ok::<_, Failure>(())).retry_with(&policy).report_without_source().call().unwrap();
         }
         successes += 20;
         assert!(successes < 10_000);
@@ -401,7 +422,7 @@ fn budget(settings: &str) -> (u32, u32) {
 }
 
 #[test]
-fn the_tables_of_defaults_of_budgets_are_what_the_code_takes() {
+fn the_tables_of_defaults_of_budgets_are_those_of_the_code() {
     let source = include_str!("../src/policy/config/budget.rs");
     let rows = documented(source, "pub enum BudgetModel");
     assert_eq!(sorted(names(&rows)), sorted(keys("default_policy.budget")));
@@ -432,7 +453,7 @@ fn the_tables_of_defaults_of_budgets_are_what_the_code_takes() {
     );
     assert_eq!(ratio.ttl.map(|ttl| *ttl), Some(finagle.ttl));
 
-    // Bare, each does what its written defaults do, and no two do the same.
+    // Without settings, each behaves as with its defaults written out, and no two behave alike.
     let mut seen = BTreeSet::new();
     for name in ["cost_per_retry", "threshold", "ratio"] {
         let bare = format!("model = '{name}'\n");
@@ -444,8 +465,8 @@ fn the_tables_of_defaults_of_budgets_are_what_the_code_takes() {
     assert_eq!(default, "`\"cost_per_retry\"`");
 }
 
-/// What a breaker does after so many successes: after how many failures it opens, after how many
-/// seconds it lets attempts through again, how many at once, and how many of them close it.
+/// The behaviour of a breaker after so many successes: after how many failures it opens, after how
+/// many seconds it lets attempts through again, how many at once, and how many of them close it.
 fn breaker(settings: &str, successes: u32) -> [usize; 4] {
     let (policy, clock) =
         with_clock(&format!("[policies.p]\nattempts = 1\n[policies.p.breaker]\n{settings}"));
@@ -476,7 +497,7 @@ fn breaker(settings: &str, successes: u32) -> [usize; 4] {
 }
 
 #[test]
-fn the_table_of_defaults_of_breakers_is_what_the_code_takes() {
+fn the_table_of_defaults_of_breakers_is_that_of_the_code() {
     let rows = documented(include_str!("../src/policy/config/breaker.rs"), "A circuit breaker, as");
     assert_eq!(sorted(names(&rows)), sorted(keys("default_policy.breaker")));
     let of = |key: &str| {
@@ -508,7 +529,7 @@ fn the_table_of_defaults_of_breakers_is_what_the_code_takes() {
 }
 
 // ------------------------------------------------------------------------------------------------
-// What each setting does.
+// The effect of each setting.
 
 #[test]
 fn every_strategy_has_its_curve() {
@@ -544,7 +565,7 @@ fn every_jitter_has_its_spread_and_none_exceeds_the_longest_delay() {
 }
 
 #[test]
-fn strategies_that_are_random_already_have_no_jitter_unless_it_is_said() {
+fn strategies_that_are_random_already_have_no_jitter_by_default() {
     for strategy in ["decorrelated", "decorrelated_v2"] {
         let without = policy(&format!("strategy = '{strategy}'"));
         assert!(!without.contains("jitter"), "{without}");
@@ -562,12 +583,16 @@ fn a_list_ends_with_its_last_delay_unless_attempts_end_it_before() {
     assert_snapshot!(policy(&format!("{list}\nwait_max = '1m'")), @"3 listed delays, delays up to 60s, at most 4 attempts: 1s, 2s, 60s (63s in all)");
 }
 
+fn max_attempts(policy: &PolicyHandle) -> Option<u32> {
+    let Ok(attempt) = Engine::<Option<()>, _>::new(policy).enter(Now::UNKNOWN);
+    attempt.max_attempts().map(u32::from)
+}
+
 #[test]
 fn retries_are_attempts_without_the_first() {
     for (retries, attempts) in [(0, 1), (1, 2), (u32::MAX - 1, u32::MAX), (u32::MAX, u32::MAX)] {
         let config: PolicyConfig = toml::from_str(&format!("max_retries = {retries}")).unwrap();
-        let limits = config.policy().unwrap().backoff().limits();
-        assert_eq!(limits.attempts.map(u32::from), Some(attempts));
+        assert_eq!(max_attempts(&config.policy().unwrap()), Some(attempts));
     }
 }
 
@@ -575,11 +600,19 @@ fn retries_are_attempts_without_the_first() {
 fn limits_are_those_that_are_set() {
     let config: PolicyConfig =
         toml::from_str("max_elapsed = '1m'\nretry_after_max = '0s'\nattempts = 7").unwrap();
-    let limits = config.policy().unwrap().backoff().limits();
-    assert_eq!(limits.elapsed, Some(secs(60)));
-    assert_eq!(limits.retry_after, Some(Duration::ZERO));
-    assert_eq!(limits.attempts.map(u32::from), Some(7));
-    assert!(config.policy().unwrap().backoff().reads_clock());
+    let policy = config.policy().unwrap();
+    assert_eq!(max_attempts(&policy), Some(7));
+    let after = |elapsed: Duration| {
+        let mut engine = Engine::<Option<()>, _>::new(&policy);
+        assert!(engine.reads_clock());
+        let Ok(_) = engine.enter(secs(100));
+        engine.decide(&None, secs(100) + elapsed)
+    };
+    // The delay is a second at the most.
+    assert!(matches!(after(secs(59) - ms(1)), Decision::Wait(_)));
+    assert!(matches!(after(secs(60)), Decision::Return(end) if end.reason() == Reason::Elapsed));
+    let asks = asks_for(&policy, Duration::from_nanos(1));
+    assert!(matches!(asks, Decision::Return(end) if end.reason() == Reason::RetryAfterTooLong));
 }
 
 #[test]
@@ -644,7 +677,7 @@ fn a_setting_in_another_spelling_replaces_the_inherited_one() {
 }
 
 #[test]
-fn another_strategy_does_not_inherit_what_belongs_to_the_inherited_one() {
+fn another_strategy_does_not_inherit_the_keys_of_the_inherited_one() {
     let settings = r#"
         default_policy = { backoff = 3.0, jitter = false }
         policies.constant = { strategy = "constant" }
@@ -653,7 +686,7 @@ fn another_strategy_does_not_inherit_what_belongs_to_the_inherited_one() {
     "#;
     assert_snapshot!(shown(settings, "constant"), @"constant 1s, delays up to 10s, at most 3 attempts: 1s, 1s (2s in all)");
     assert_snapshot!(shown(settings, "linear"), @"linear 1s +2s, delays up to 10s, at most 3 attempts: 1s, 3s (4s in all)");
-    // Saying what holds anyway changes nothing.
+    // A setting that holds anyway changes nothing.
     assert_eq!(shown(settings, "said"), shown(settings, "default_policy"));
 
     let settings = r#"
@@ -668,7 +701,7 @@ fn another_strategy_does_not_inherit_what_belongs_to_the_inherited_one() {
 }
 
 #[test]
-fn what_is_inherited_is_turned_off_with_false() {
+fn inherited_settings_are_turned_off_with_false() {
     let policies = load(
         r#"
             [default_policy]
@@ -695,9 +728,12 @@ fn what_is_inherited_is_turned_off_with_false() {
         });
         assert_eq!(calls, 3);
     }
-    let same = policies.get_interrupting("same").unwrap();
+    let same = policies.get_guarded("same").unwrap();
     let down = || Err::<(), _>(Failure("ConnectionError"));
-    assert_eq!(down.retry_with(&same).report().call().unwrap_err().reason(), Reason::Circuit);
+    assert_eq!(
+        down.retry_with(&same).report_without_source().call().unwrap_err().reason(),
+        Reason::Circuit
+    );
 }
 
 #[test]
@@ -714,7 +750,11 @@ fn policies_that_inherit_a_budget_have_one_each() {
     );
     let attempts = |name| {
         let down = || Err::<(), _>(Failure("ConnectionError"));
-        let error = down.retry_with(&policies.get(name).unwrap()).report().call().unwrap_err();
+        let error = down
+            .retry_with(&policies.get(name).unwrap())
+            .report_without_source()
+            .call()
+            .unwrap_err();
         (error.attempts(), error.reason())
     };
     assert_eq!(attempts("a"), (2, Reason::Budget));
@@ -811,7 +851,7 @@ fn an_empty_table_is_a_section_and_the_root_may_be_one() {
 // ------------------------------------------------------------------------------------------------
 // Off.
 
-/// What a call of any surface did.
+/// Counts of a call on any surface.
 #[derive(Debug, Default)]
 struct Seen {
     calls: AtomicU32,
@@ -833,8 +873,8 @@ impl Seen {
     }
 }
 
-/// Calls that fail, on every surface: how often the operation ran, how often it was not told that it
-/// was the last time, how many retries and how many ends were told.
+/// Calls that fail, on every surface: the number of attempts, of attempts that were not the last,
+/// of retry events and of finish events.
 fn on_every_surface(policies: &Policies, name: &str) -> Vec<(&'static str, [u32; 4])> {
     let clock = VirtualClock::new();
     let seen = Arc::new(Seen::default());
@@ -892,15 +932,18 @@ fn on_every_surface(policies: &Policies, name: &str) -> Vec<(&'static str, [u32;
     });
     assert_eq!(outcome, failed);
     take("loop, async");
-    let mut cached = handle.cached();
-    assert_eq!((|attempt: Attempt| seen.attempt(attempt)).retry_with(&mut cached).call(), failed);
-    take("cached");
+    let lending = handle.run_lending(async |attempt| seen.attempt(attempt));
+    assert_eq!(clock.block_on(lending), failed);
+    take("run_lending");
+    let erased: DynPolicy<Failure> = handle.clone().erase();
+    assert_eq!(erased.call(|attempt| seen.attempt(attempt)), failed);
+    take("erased, call");
     all
 }
 
 #[track_caller]
 fn all_are(surfaces: Vec<(&'static str, [u32; 4])>, expected: [u32; 4]) {
-    assert_eq!(surfaces.len(), 8);
+    assert_eq!(surfaces.len(), 9);
     for (surface, seen) in surfaces {
         assert_eq!(seen, expected, "{surface}");
     }
@@ -911,7 +954,7 @@ const ONCE: [u32; 4] = [1, 0, 0, 1];
 const THRICE: [u32; 4] = [3, 2, 2, 1];
 
 #[test]
-fn what_is_off_is_one_attempt_that_is_the_last_and_nothing_is_told_of_retries() {
+fn a_policy_that_is_off_is_one_attempt_that_is_the_last_without_retry_events() {
     for off in ["enabled = false", "mode = 'mesh'", "enabled = true\nmode = 'mesh'"] {
         all_are(on_every_surface(&load(&format!("{off}\n{ON}")), "fast"), ONCE);
     }
@@ -945,16 +988,16 @@ fn a_reload_switches_off_and_on() {
 }
 
 #[test]
-fn what_is_off_asks_no_guard() {
+fn a_policy_that_is_off_asks_no_guard() {
     let guards = "[policies.store]\nattempts = 3\nstrategy = 'immediate'\n\
                   budget = { capacity = 5, retry_cost = 5 }\nbreaker = { failures = 1 }\n\
                   attempt_timeout = '1s'";
     for off in ["enabled = false\n", "mode = 'mesh'\n"] {
         let policies = load(&format!("{off}{guards}"));
-        let store = policies.get_interrupting("store").unwrap();
+        let store = policies.get_guarded("store").unwrap();
         for _ in 0..3 {
             let down = || Err::<(), _>(Failure("ConnectionError"));
-            let error = down.retry_with(&store).report().call().unwrap_err();
+            let error = down.retry_with(&store).report_without_source().call().unwrap_err();
             assert_eq!((error.reason(), error.attempts()), (Reason::Attempts, 1));
         }
         // No attempt is cut short.
@@ -993,16 +1036,16 @@ impl Kinded for Cut {
 }
 
 // ------------------------------------------------------------------------------------------------
-// What the program says over what is loaded.
+// Settings of the program over loaded ones.
 
-fn fast(settings: &str) -> (Policies, PolicyHandle<MayInterrupt>) {
+fn fast(settings: &str) -> (Policies, GuardedHandle) {
     let policies = load(settings);
-    let handle = policies.get_interrupting("fast").unwrap();
+    let handle = policies.get_guarded("fast").unwrap();
     (policies, handle)
 }
 
 #[test]
-fn typed_settings_go_over_what_is_loaded_and_chain() {
+fn typed_settings_go_over_loaded_ones_and_chain() {
     let (_, fast) = fast("policies.fast = { attempts = 2, jitter = 'equal', max_elapsed = '9s' }");
     assert_snapshot!(fast.clone().attempts(5), @"exponential 1s ×2, delays up to 10s, equal jitter, within 9s, at most 5 attempts: 500ms to 1s, 1s to 2s, 2s to 4s, 4s to 5.5s (at most 9s in all)");
     assert_snapshot!(fast.clone().wait_min(ms(100)), @"exponential 100ms ×2, delays up to 10s, equal jitter, within 9s, at most 2 attempts: 50ms to 100ms (at most 100ms in all)");
@@ -1018,7 +1061,7 @@ fn typed_settings_go_over_what_is_loaded_and_chain() {
 }
 
 #[test]
-fn what_is_loaded_gives_way_to_typed_settings() {
+fn loaded_settings_give_way_to_typed_ones() {
     let (_, handle) = fast(
         "policies.fast = { max_retries = 1, wait_min_seconds = 2, wait_max_seconds = 4, jitter = false }",
     );
@@ -1062,13 +1105,13 @@ fn a_limit_on_attempts_gives_way_to_a_typed_limit_on_the_call() {
 }
 
 #[test]
-fn a_typed_ceiling_limits_what_a_server_may_ask_for() {
+fn a_typed_ceiling_limits_the_delay_of_a_server() {
     let (_, fast) = fast("policies.fast = { retry_after_max = '1h' }");
-    let asks = |fast: &PolicyHandle<MayInterrupt, (), VirtualClock>| {
+    let asks = |fast: &GuardedHandle<VirtualClock>| {
         (|| Err::<(), _>(Failure("ConnectionError")))
             .retry_with(fast)
-            .classify(|_, _| Some(persevere::Verdict::RetryAfter(secs(60))))
-            .report()
+            .classify(|_, _| Some(Verdict::RetryAfter(secs(60))))
+            .report_without_source()
             .call()
             .unwrap_err()
             .reason()
@@ -1091,7 +1134,7 @@ fn typed_settings_survive_reloads() {
     assert_eq!((loaded.revision(), typed.revision()), (3, 3));
     assert_snapshot!(loaded, @"constant 1s, delays up to 10s, at most 3 attempts: 1s, 1s (2s in all)");
     assert_snapshot!(typed, @"constant 100ms, delays up to 10s, at most 5 attempts: 100ms, 100ms, 100ms, 100ms (400ms in all)");
-    // One that would contradict what is typed gives way too, and is no reason to refuse the update.
+    // A setting that contradicts a typed one gives way too, and is no reason to refuse the update.
     policies
         .reload(&toml("policies.fast = { wait_min = '1ms', wait_max = '2ms', jitter = false }"))
         .unwrap();
@@ -1113,13 +1156,13 @@ fn settings_typed_after_the_policies_are_gone_hold_too() {
 }
 
 #[test]
-#[should_panic(expected = "`attempts` counts the first execution, so it is at least 1")]
+#[should_panic(expected = "`attempts` counts the first attempt, so it must be at least 1")]
 fn no_attempts_at_all_cannot_be_typed() {
     let _ = fast("policies.fast = {}").1.attempts(0);
 }
 
 #[test]
-#[should_panic(expected = "`max_elapsed` is more than nothing")]
+#[should_panic(expected = "`max_elapsed` must be more than zero")]
 fn no_time_at_all_cannot_be_typed() {
     let _ = fast("policies.fast = {}").1.max_elapsed(Duration::ZERO);
 }

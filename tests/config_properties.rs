@@ -1,4 +1,4 @@
-//! What holds for every configuration that is valid, and for every one that is not.
+//! Properties of every configuration that is valid, and of every one that is not.
 //!
 //! The configurations are the same in every run; `PROPTEST_RNG_SEED` gives others, `PROPTEST_CASES`
 //! more of them.
@@ -6,32 +6,35 @@
 
 #[path = "support/cases.rs"]
 mod cases;
+#[path = "support_compositions/mod.rs"]
+mod support;
 
 use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::Serialized;
 use figment::value::{Dict, Empty, Value};
-use persevere::policy::Policies;
 use persevere::policy::config::{
     BreakerConfig, BudgetConfig, BudgetModel, DurationText, Jitter, PolicyConfig, RetryConfig,
     Strategy as Curve, Toggle,
 };
+use persevere::policy::{GuardedHandle, Policies};
 use persevere::time::VirtualClock;
-use persevere::{Attempt, Backoff, Limits, RetryExt};
+use persevere::{Attempt, Decision, Engine, Reason, RetryExt, Verdict};
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use self::cases::cases;
+use self::support::{Claim, seed_that_draws};
 
 // ---- valid configurations ----------------------------------------------------------------------
 
-/// The longest delay there is: what is longer is as long.
+/// The longest delay there is: longer ones are cut to it.
 const LONGEST: Duration = Duration::from_nanos(u64::MAX);
 
-/// Mostly everyday durations, and some that nobody should write.
+/// Mostly everyday durations, and some extreme ones.
 fn duration() -> impl Strategy<Value = Duration> {
     prop_oneof![
         1 => Just(Duration::ZERO),
@@ -84,7 +87,7 @@ fn waits() -> impl Strategy<Value = (Option<Wait>, Option<Wait>)> {
     })
 }
 
-/// A strategy, with what belongs to it.
+/// A strategy, with its own keys.
 #[derive(Clone, Debug)]
 enum Shape {
     Plain(Option<Curve>),
@@ -404,9 +407,9 @@ fn garbage() -> BoxedStrategy<Value> {
     table(&["enabled", "mode", "default_policy", "policies"], tables)
 }
 
-// ---- what they promise -------------------------------------------------------------------------
+// ---- promises ----------------------------------------------------------------------------------
 
-/// What a configuration says, read by other means than ours.
+/// The meaning of a configuration, read apart from the library.
 struct Promise {
     attempts: u32,
     min: Duration,
@@ -469,6 +472,45 @@ impl Promise {
     }
 }
 
+/// The configuration without guards and kinds.
+fn bare(mut config: PolicyConfig) -> PolicyConfig {
+    (config.budget, config.breaker) = (None, None);
+    (config.attempt_timeout, config.exceptions) = (None, None);
+    config
+}
+
+fn without_max_elapsed(mut config: PolicyConfig) -> PolicyConfig {
+    config.max_elapsed = None;
+    config
+}
+
+/// The first delays of a call, in a random stream of its own if it is given one.
+fn drawn(policy: &GuardedHandle, seed: Option<u64>, most: u32) -> Vec<Duration> {
+    let policy = seed.map_or_else(|| policy.clone(), |seed| policy.clone().seed(seed));
+    let mut engine = Engine::<Option<()>, _>::new(&policy);
+    (0..most)
+        .map_while(|_| match engine.decide(&None, None) {
+            Decision::Wait(delay) => Some(delay),
+            Decision::Return(_) => None,
+        })
+        .collect()
+}
+
+/// What follows a first attempt that ends at this time, and after which a server asks for a delay.
+fn decision(policy: &GuardedHandle, at: Duration, asked: Option<Duration>) -> Decision {
+    let asks = move |_: &Option<()>, _: &Attempt| asked.map(Verdict::RetryAfter);
+    let mut engine = Engine::new(policy.clone().classify(asks));
+    engine.enter(Duration::ZERO).unwrap();
+    engine.decide(&None, at)
+}
+
+fn end_of(decision: Decision) -> Option<Reason> {
+    match decision {
+        Decision::Wait(_) => None,
+        Decision::Return(facts) => Some(facts.reason()),
+    }
+}
+
 /// Attempts at which a schedule is looked at: the first, the last, and some on the way.
 fn numbers(attempts: u32) -> impl Iterator<Item = u32> {
     let some = [1, 2, 3, 4, 5, 7, 31, 32, 33, 64, 65, 1000, 1 << 31, u32::MAX - 1];
@@ -499,8 +541,8 @@ proptest! {
         let figment = Figment::from(Serialized::default("retry", &section));
         prop_assert_eq!(&figment.extract_inner::<RetryConfig>("retry").unwrap(), &section);
         let policies = Policies::load(&figment, "retry").unwrap_or_else(|error| panic!("{error}"));
-        let handle = policies.get_interrupting("any name").unwrap();
-        let policy = config.interrupting_policy().unwrap_or_else(|error| panic!("{error}"));
+        let handle = policies.get_guarded("any name").unwrap();
+        let policy = config.guarded_policy().unwrap_or_else(|error| panic!("{error}"));
         prop_assert_eq!(handle.to_string(), policy.to_string());
         prop_assert_eq!(handle.worst_case(), policy.worst_case());
         prop_assert!(policies.reload(&figment).unwrap().is_unchanged());
@@ -511,36 +553,66 @@ proptest! {
     }
 
     #[test]
-    fn a_policy_stays_within_what_its_configuration_promises(config in config(), seed: u64) {
+    fn a_policy_keeps_the_limits_of_its_configuration(config in config(), seed: u64) {
         let promise = Promise::of(&config);
-        let policy = config.interrupting_policy().unwrap_or_else(|error| panic!("{error}"));
-        let backoff = policy.backoff();
-        let limits = backoff.limits();
-        prop_assert_eq!(limits.attempts.map(u32::from), Some(promise.attempts));
-        if config.enabled == Some(false) {
+        // Guards and kinds end calls too.
+        let config = bare(config);
+        let policy = config.guarded_policy().unwrap_or_else(|error| panic!("{error}"));
+        let policy = policy.seed(seed);
+        let first = Engine::<Option<()>, _>::new(&policy).enter(None).unwrap();
+        prop_assert_eq!(first.max_attempts().map(u32::from), Some(promise.attempts));
+        if promise.attempts == 1 {
             return Ok(());
         }
-        // Centuries are what people write for no limit.
+        let untimed = without_max_elapsed(config.clone()).guarded_policy().unwrap().seed(seed);
+        let delay = drawn(&untimed, None, 1)[0];
+        // Centuries are written for no limit.
         let total = config.max_elapsed.and_then(Toggle::on).map(|limit| limit.0);
-        let total = total.filter(|limit| *limit < LONGEST / 2);
-        prop_assert_eq!(limits.elapsed.filter(|limit| *limit < LONGEST / 2), total);
-        let ceiling = config.retry_after_max.map_or(Limits::RETRY_AFTER, |ceiling| ceiling.0);
-        let limit = limits.retry_after.unwrap_or(Limits::RETRY_AFTER);
-        prop_assert_eq!(limit.min(LONGEST), ceiling.min(LONGEST));
-
-        prop_assert_eq!(backoff.bounds(promise.attempts), None);
-        let most = promise.max.unwrap_or(Duration::MAX).min(LONGEST);
-        let mut previous = None;
-        for number in numbers(promise.attempts) {
-            let bounds = backoff.bounds(number).expect("there is another attempt");
-            prop_assert!(bounds.min <= bounds.max && bounds.max <= most, "{:?}", bounds);
-            let mut attempt = Attempt::new(number).with_seed(seed);
-            if let Some(previous) = previous {
-                attempt = attempt.with_previous_delay(previous);
+        if let Some(total) = total.filter(|limit| *limit < LONGEST / 2) {
+            if let Some(at) = total.checked_sub(delay) {
+                let end = end_of(decision(&policy, at, None));
+                prop_assert_eq!(end, Some(Reason::Elapsed));
+                if let Some(before) = at.checked_sub(Duration::from_nanos(1)) {
+                    prop_assert_eq!(decision(&policy, before, None), Decision::Wait(delay));
+                }
             }
-            let delay = backoff.delay(&attempt).unwrap();
-            prop_assert!(bounds.contains(delay), "{:?} is not in {:?}", delay, bounds);
-            previous = Some(delay);
+        }
+        let ceiling = config.retry_after_max.map_or(Duration::from_secs(300), |it| it.0);
+        let asked = decision(&untimed, Duration::ZERO, Some(ceiling));
+        prop_assert_eq!(asked, Decision::Wait(delay.max(ceiling.min(LONGEST))));
+        if let Some(more) = ceiling.checked_add(Duration::from_nanos(1)).filter(|it| *it <= LONGEST) {
+            let asked = decision(&untimed, Duration::ZERO, Some(more));
+            prop_assert_eq!(end_of(asked), Some(Reason::RetryAfterTooLong));
+        }
+    }
+
+    #[test]
+    fn a_policy_stays_within_what_its_configuration_promises(config in config(), seed: u64) {
+        let promise = Promise::of(&config);
+        // All delays are to come, whatever they sum up to.
+        let config = without_max_elapsed(bare(config));
+        let policy = config.guarded_policy().unwrap_or_else(|error| panic!("{error}"));
+        let text = policy.to_string();
+        if config.enabled == Some(false) {
+            prop_assert!(text.ends_with("one attempt: no wait"), "{}", text);
+            return Ok(());
+        }
+        let announced = Claim::parse(text.rsplit_once(": ").expect("a schedule").1).delays;
+        prop_assert_eq!(announced.len(), promise.attempts.min(9) as usize - 1);
+        let most = promise.max.unwrap_or(Duration::MAX).min(LONGEST);
+        for number in numbers(promise.attempts).filter(|number| *number <= 100) {
+            let nth = number as usize - 1;
+            let [low, any, high] =
+                [Some(0), None, Some(u64::MAX)].map(|draw| {
+                    let seed = draw.map_or(seed, |draw| seed_that_draws(draw, number, 0));
+                    drawn(&policy, Some(seed), number)[nth]
+                });
+            for delay in [low, any, high] {
+                prop_assert!(delay <= most, "{:?} after attempt {}", delay, number);
+                if let Some(bounds) = announced.get(nth) {
+                    prop_assert!(bounds.contains(delay), "{:?} is not in {:?}", delay, bounds);
+                }
+            }
 
             let Some(exact) = promise.delay(&config, number) else { continue };
             let most = most.as_nanos() as f64;
@@ -553,13 +625,17 @@ proptest! {
                 Jitter::Additive(more) => (exact, exact + more.0.as_nanos() as f64),
                 _ => unreachable!("all of them are here"),
             };
-            prop_assert!(is_about(bounds.min, least), "{:?}, expected from {}", bounds, least);
-            prop_assert!(is_about(bounds.max, longest), "{:?}, expected to {}", bounds, longest);
+            prop_assert!(is_about(low, least), "{:?}, expected from {}", low, least);
+            prop_assert!(is_about(high, longest), "{:?}, expected to {}", high, longest);
+            if let Some(bounds) = announced.get(nth) {
+                prop_assert!(is_about(bounds.min, least), "{:?}, expected from {}", bounds, least);
+                prop_assert!(is_about(bounds.max, longest), "{:?}, expected to {}", bounds, longest);
+            }
             if matches!(promise.jitter, Jitter::None) {
-                prop_assert_eq!(bounds.min, bounds.max);
+                prop_assert_eq!((low, high), (any, any));
                 let curves = [Curve::Immediate, Curve::Delays];
                 if number == 1 && !curves.contains(&promise.curve) {
-                    prop_assert_eq!(delay, promise.min.min(LONGEST));
+                    prop_assert_eq!(any, promise.min.min(LONGEST));
                 }
             }
         }
@@ -591,12 +667,12 @@ proptest! {
     }
 
     #[test]
-    fn garbage_under_known_keys_is_told_and_never_panics(garbage in garbage()) {
+    fn garbage_under_known_keys_is_reported_and_never_panics(garbage in garbage()) {
         let figment = Figment::from(Serialized::default("retry", &garbage));
         match Policies::load(&figment, "retry") {
             Ok(policies) => {
                 for name in policies.names() {
-                    let handle = policies.get_interrupting(&name).unwrap();
+                    let handle = policies.get_guarded(&name).unwrap();
                     prop_assert!(!handle.to_string().is_empty());
                 }
             }
@@ -634,7 +710,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_typed_holds_over_every_configuration(
+    fn typed_settings_hold_over_every_configuration(
         config in config(),
         attempts in of(1_u32..),
         waits in (of(duration()), of(duration())),
@@ -645,7 +721,7 @@ proptest! {
         section.default_policy = Some(config.clone());
         let figment = Figment::from(Serialized::defaults(&section));
         let policies = Policies::load(&Figment::from(Serialized::default("default_policy", Dict::new())), "").unwrap();
-        let mut handle = policies.get_interrupting("default_policy").unwrap();
+        let mut handle = policies.get_guarded("default_policy").unwrap();
         if let Some(attempts) = attempts {
             handle = handle.attempts(attempts);
         }
@@ -667,7 +743,7 @@ proptest! {
         policies.reload(&figment).unwrap_or_else(|error| panic!("{error}"));
 
         // The same, typed after the update.
-        let mut other = policies.get_interrupting("default_policy").unwrap();
+        let mut other = policies.get_guarded("default_policy").unwrap();
         if let Some(attempts) = attempts {
             other = other.attempts(attempts);
         }

@@ -1,4 +1,4 @@
-//! What a configuration is refused for, with the whole message beside the settings that cause it.
+//! Configurations that are refused, with the whole message beside the settings that cause it.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(clippy::result_large_err, reason = "figment says how large")]
 
@@ -34,7 +34,7 @@ trait IntoFigment: Provider + Sized {
 
 impl<P: Provider> IntoFigment for P {}
 
-/// What is wrong with a section at the root, without the frame that all of these messages share.
+/// The problems of a section at the root, without the frame that all of these messages share.
 fn problems(settings: &str) -> String {
     let error = section(settings);
     let whole = error.to_string();
@@ -67,7 +67,7 @@ macro_rules! policy {
 // Types.
 
 #[test]
-fn every_key_of_a_policy_says_what_it_takes_when_it_is_given_something_else() {
+fn every_key_of_a_policy_names_its_type_when_it_is_given_another() {
     policy!("enabled = 'no'", @r#"`default_policy.enabled` is "no", expected true or false"#);
     policy!("attempts = 'three'", @r#"`default_policy.attempts` is "three", expected a whole number of at least 1"#);
     policy!("attempts = 2.5", @"`default_policy.attempts` is 2.5, expected a whole number of at least 1");
@@ -179,7 +179,7 @@ fn lists_are_not_empty() {
 }
 
 #[test]
-fn the_settings_of_budgets_have_ranges_and_all_that_are_wrong_are_told() {
+fn the_settings_of_budgets_have_ranges_and_all_violations_are_reported() {
     policy!("budget = { capacity = 0, retry_cost = 0, timeout_cost = 0, first_try_reward = 0 }", @r"
     `default_policy.budget.capacity` is 0, expected a whole number of at least 1
     `default_policy.budget.retry_cost` is 0, expected a whole number from 1 to the capacity
@@ -204,7 +204,7 @@ fn the_settings_of_budgets_have_ranges_and_all_that_are_wrong_are_told() {
 }
 
 #[test]
-fn the_settings_of_breakers_have_ranges_and_all_that_are_wrong_are_told() {
+fn the_settings_of_breakers_have_ranges_and_all_violations_are_reported() {
     policy!("breaker = { failures = 0, probes = 0, successes = 65536, open_for = '0s' }", @r#"
     `default_policy.breaker.open_for` is "0s", expected more than nothing
     `default_policy.breaker.failures` is 0, expected a whole number of at least 1
@@ -229,7 +229,7 @@ fn the_settings_of_breakers_have_ranges_and_all_that_are_wrong_are_told() {
 // Contradictions.
 
 #[test]
-fn one_thing_is_said_in_one_spelling() {
+fn two_spellings_of_one_setting_are_refused() {
     policy!("attempts = 3\nmax_retries = 2", @"`default_policy.max_retries` is 2, expected only one of `attempts` and `max_retries`");
     policy!("wait_min = '1s'\nwait_min_seconds = 1", @"`default_policy.wait_min_seconds` is 1, expected only one of `wait_min` and `wait_min_seconds`");
     policy!("wait_max = '1s'\nwait_max_seconds = 1.0", @"`default_policy.wait_max_seconds` is 1.0, expected only one of `wait_max` and `wait_max_seconds`");
@@ -378,7 +378,7 @@ fn a_handle_that_is_checked_for_a_type_refuses_its_unknown_kinds() {
 fn an_unknown_policy_is_refused_with_the_names_that_are_there() {
     let policies = Policies::load(&toml("policies = { fast_retry = {}, slow = {} }"), "").unwrap();
     assert_snapshot!(policies.get("fast_rety").unwrap_err(), @"there is no retry policy `fast_rety`: did you mean `fast_retry`? There are `default_policy`, `fast_retry`, `slow`");
-    assert_snapshot!(policies.get_interrupting("nightly").unwrap_err(), @"there is no retry policy `nightly`. There are `default_policy`, `fast_retry`, `slow`");
+    assert_snapshot!(policies.get_guarded("nightly").unwrap_err(), @"there is no retry policy `nightly`. There are `default_policy`, `fast_retry`, `slow`");
     assert!(matches!(policies.get("nightly"), Err(PolicyError::Unknown { nearest: None, .. })));
 }
 
@@ -388,27 +388,27 @@ fn a_plain_handle_is_refused_where_a_call_may_end_without_an_outcome() {
     let policies = Policies::load(&toml(settings), "").unwrap();
     assert_snapshot!(policies.get("store").unwrap_err(), @r#"
     there is no plain handle of this policy, for 2 reasons:
-      `policies.store.attempt_timeout` is "1s", expected none, since calls of a plain handle always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
-      `policies.store.breaker` is a table, expected none, since calls of a plain handle always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
+      `policies.store.attempt_timeout` is "1s", expected none, since calls of a plain handle always end with an outcome of their own (`get_guarded` accepts it) (TOML source string, profile `default`)
+      `policies.store.breaker` is a table, expected none, since calls of a plain handle always end with an outcome of their own (`get_guarded` accepts it) (TOML source string, profile `default`)
     "#);
 
     let policies = Policies::load(&toml("[policies.store]"), "").unwrap();
     let _plain = policies.get("store").unwrap();
     assert_snapshot!(policies.reload(&toml(settings)).unwrap_err(), @r#"
     the retry policies are not valid, for 2 reasons:
-      `policies.store.attempt_timeout` is "1s", expected none, since code has a plain handle of this policy, whose calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
-      `policies.store.breaker` is a table, expected none, since code has a plain handle of this policy, whose calls always end with an outcome of their own (`get_interrupting` takes it) (TOML source string, profile `default`)
+      `policies.store.attempt_timeout` is "1s", expected none, since code has a plain handle of this policy, whose calls always end with an outcome of their own (`get_guarded` accepts it) (TOML source string, profile `default`)
+      `policies.store.breaker` is a table, expected none, since code has a plain handle of this policy, whose calls always end with an outcome of their own (`get_guarded` accepts it) (TOML source string, profile `default`)
     "#);
 
     let config: PolicyConfig = toml::from_str("attempt_timeout = '1s'").unwrap();
-    assert_snapshot!(config.policy().unwrap_err(), @r#"the retry policies are not valid: `attempt_timeout` is "1s", expected none, since calls of a plain policy always end with an outcome of their own (`interrupting_policy` takes it)"#);
+    assert_snapshot!(config.policy().unwrap_err(), @r#"the retry policies are not valid: `attempt_timeout` is "1s", expected none, since calls of a plain policy always end with an outcome of their own (`guarded_policy` accepts it)"#);
 }
 
 // ------------------------------------------------------------------------------------------------
 // Several at once.
 
 #[test]
-fn all_problems_of_a_file_are_told_at_once() {
+fn all_problems_of_a_file_are_reported_at_once() {
     section!(
         r#"
             enabled = "yes"
@@ -437,7 +437,7 @@ fn all_problems_of_a_file_are_told_at_once() {
 }
 
 #[test]
-fn what_is_inherited_is_told_once() {
+fn a_problem_that_is_inherited_is_reported_once() {
     section!(
         r#"
             [default_policy]
@@ -457,7 +457,7 @@ fn what_is_inherited_is_told_once() {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_has_no_consequences_that_are_told_too() {
+fn a_value_that_cannot_be_read_is_the_only_problem_reported() {
     policy!("wait_min = '20s'\nwait_max = 'long'", @r#"`default_policy.wait_max` is "long", expected a duration in text, such as "250ms" or "1m 30s""#);
     policy!("wait_min = '20s'\nwait_mx = '30s'", @"`default_policy.wait_mx` is not a known key: did you mean `wait_max`? There are `enabled`, `attempts`, `max_retries`, `strategy`, `wait_min`, `wait_min_seconds`, `wait_max`, `wait_max_seconds`, `backoff`, `step`, `degree`, `delays`, `jitter`, `exceptions`, `max_elapsed`, `attempt_timeout`, `retry_after_max`, `budget`, `breaker`");
     policy!("strategy = 'liner'\nstep = '1s'", @r#"`default_policy.strategy` is "liner", expected "exponential", "constant", "linear", "fibonacci", "polynomial", "decorrelated", "decorrelated_v2", "immediate" or "delays": did you mean "linear"?"#);
@@ -471,21 +471,21 @@ fn a_value_that_cannot_be_read_has_no_consequences_that_are_told_too() {
 // Sources.
 
 #[test]
-fn a_section_that_is_not_there_is_told_with_all_places_that_were_searched() {
+fn a_missing_section_is_reported_with_all_places_that_were_searched() {
     assert_snapshot!(load(&Figment::new(), "resilience.retry"), @"the retry policies are not valid: `resilience.retry`: there are no settings here in profile `default`, not even an empty table; there are no sources at all");
     let layered = Figment::from(Toml::string("[resilience]")).merge(Json::string("{}"));
     assert_snapshot!(load(&layered.select("production"), "resilience.retry"), @"the retry policies are not valid: `resilience.retry`: there are no settings here in profile `production`, not even an empty table; looked in `TOML source string`, `JSON source string`");
 }
 
 #[test]
-fn profiles_that_were_read_as_tables_are_told() {
+fn profiles_that_were_read_as_tables_are_reported() {
     let flat = |profile: &str| toml(&format!("[{profile}.resilience.retry]")).select("production");
     assert_snapshot!(load(&flat("default"), "resilience.retry"), @"the retry policies are not valid: `resilience.retry`: there are no settings here in profile `production`, not even an empty table; looked in `TOML source string`; there are some at `default.resilience.retry`: does a source lack `.nested()`?");
     assert_snapshot!(load(&flat("production"), "resilience.retry"), @"the retry policies are not valid: `resilience.retry`: there are no settings here in profile `production`, not even an empty table; looked in `TOML source string`; there are some at `production.resilience.retry`: does a source lack `.nested()`?");
 }
 
 #[test]
-fn what_is_not_toml_is_refused() {
+fn a_text_that_is_not_toml_is_refused() {
     section!("[default_policy\nattempts = 3", @r"
     TOML parse error at line 1, column 16
       |
@@ -547,7 +547,7 @@ fn a_file_is_named_by_its_path() {
 }
 
 #[test]
-fn a_file_that_is_not_there_and_may_be_missing_is_told_as_a_missing_section() {
+fn an_optional_file_that_is_missing_is_reported_as_a_missing_section() {
     assert_snapshot!(load(&Toml::file("/nowhere/settings.toml").into_figment(), "retry"), @"the retry policies are not valid: `retry`: there are no settings here in profile `default`, not even an empty table; looked in `TOML file`");
 }
 
@@ -601,7 +601,7 @@ fn a_provider_of_ones_own_is_named_by_its_name() {
 }
 
 #[test]
-fn each_value_is_told_with_the_source_and_the_profile_that_it_came_from() {
+fn each_value_is_reported_with_its_source_and_profile() {
     let figment = Figment::from(Toml::string("retry.default_policy.attempts = 0"))
         .merge(
             Json::string(r#"{"retry": {"default_policy": {"backoff": 0.5}}}"#)
@@ -618,7 +618,7 @@ fn each_value_is_told_with_the_source_and_the_profile_that_it_came_from() {
 }
 
 #[test]
-fn two_settings_that_contradict_each_other_are_told_with_both_of_their_sources() {
+fn two_settings_that_contradict_each_other_are_reported_with_both_sources() {
     let file = "[default.default_policy]\nwait_min_seconds = 1.0\nmax_elapsed = '5s'\n\
                 [production.default_policy]\nwait_min = '2s'\nattempt_timeout = '6s'";
     let nested = Figment::from(Toml::string(file).nested());
@@ -643,7 +643,7 @@ fn settings_without_a_figment_are_checked_the_same() {
       `step` is "1s", expected only with `strategy = "linear"`
       `budget.capacity` is 0, expected a whole number of at least 1
     "#);
-    assert_eq!(config.interrupting_policy().unwrap_err(), config.policy().unwrap_err());
+    assert_eq!(config.guarded_policy().unwrap_err(), config.policy().unwrap_err());
 }
 
 #[test]
@@ -687,7 +687,7 @@ fn serde_names_the_key_that_is_wrong_also_within_budgets_and_breakers() {
 }
 
 #[test]
-fn a_problem_says_its_parts_too() {
+fn a_problem_has_its_parts_too() {
     let error = section("[default_policy]\nattempts = 0\natempts = 1");
     let [unknown, value] = error.problems() else { panic!("{error}") };
     assert_eq!((unknown.kind(), value.kind()), (ProblemKind::UnknownKey, ProblemKind::Value));
@@ -704,7 +704,7 @@ fn a_problem_says_its_parts_too() {
 }
 
 #[test]
-fn what_somebody_else_wrote_is_said_so_that_a_log_can_bear_it() {
+fn text_from_settings_is_quoted_safely_for_a_log() {
     let settings = |text: &str| Figment::from(Toml::string(text));
     let moves_the_cursor = r#"policies."a\u001b[2J\nb" = {"#;
     let error = Policies::load(&settings(&format!("{moves_the_cursor} attempts = 0 }}")), "");

@@ -1,5 +1,5 @@
-//! `#[retry(..)]`: what becomes of functions, arguments, `self`, `?` and `return`, in virtual time.
-//! That decorated functions retry as all surfaces do is the business of `surfaces.rs`.
+//! `#[retry(..)]`: functions, arguments, `self`, `?` and `return` under the decorator, in virtual
+//! time. `parity.rs` tests that decorated functions retry as all surfaces do.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::cell::{Cell, RefCell};
@@ -20,10 +20,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use persevere::backoff::{Constant, MaxAttempts};
 use persevere::hook::{FinishEvent, RetryEvent};
-use persevere::policy::{Policies, policies_in_use};
-use persevere::time::VirtualClock;
+use persevere::policy::{Policies, referenced_policies};
+use persevere::time::{CancelToken, Clock, RetrySignal, VirtualClock};
 use persevere::{
-    Finite, Hook, Outcome, Policy, Reason, RetryError, constant, exponential, immediate, retry,
+    CircuitBreaker, Finite, Hook, Outcome, Policy, Reason, RetryError, constant, exponential,
+    immediate, retry,
 };
 
 type AtOnce = MaxAttempts<Constant>;
@@ -45,7 +46,7 @@ impl Clone for Counted {
 }
 
 impl Counted {
-    /// What counts the clones of the value that `call` is given.
+    /// Counts the clones of the value that `call` is given.
     fn during<R>(call: impl FnOnce(Counted) -> R) -> (u32, R) {
         let counted = Counted::default();
         let clones = counted.0.clone();
@@ -221,7 +222,7 @@ fn a_name_follows_the_installed_policy_of_that_name() {
 
 #[test]
 fn the_names_that_a_program_uses_are_listed() {
-    #[retry("never_installed", operation = "never.called")]
+    #[retry("never_installed", named = "never.called")]
     fn never<T>(value: T) -> Result<T, io::Error>
     where
         T: Clone,
@@ -237,14 +238,14 @@ fn the_names_that_a_program_uses_are_listed() {
         }
     }
     install();
-    let used = policies_in_use();
+    let used = referenced_policies();
     let uses = |name: &str, operation: &str| {
         used.iter().any(|used| (used.name, used.operation) == (name, operation))
     };
     assert!(uses("never_installed", "never.called"));
     assert!(uses("fast_retry", "decorator::method") && uses("fast_retry", "decorator::fast"));
     assert!(uses("default_policy", "decorator::by_default"));
-    let refusal = Policies::installed().unwrap().check_names_in_use().unwrap_err().to_string();
+    let refusal = Policies::installed().unwrap().check_references().unwrap_err().to_string();
     assert!(
         refusal.contains("`never.called`") && refusal.contains("`never_installed`"),
         "{refusal}"
@@ -259,7 +260,7 @@ fn the_names_that_a_program_uses_are_listed() {
 // Keys.
 
 #[test]
-fn when_and_until_decide_what_is_retried() {
+fn when_and_until_decide_which_outcomes_are_retried() {
     fn is_short(error: &impl AsRef<str>) -> bool {
         error.as_ref().len() < 3
     }
@@ -301,7 +302,7 @@ fn events_are_heard_and_know_the_operation() {
     fn call(calls: &Cell<u32>, good: u32) -> Result<u32, String> {
         until_call(calls, good)
     }
-    #[retry(THREE, operation = "orders.save", hook = Names)]
+    #[retry(THREE, named = "orders.save", hook = Names)]
     async fn named() -> Option<()> {
         None
     }
@@ -333,7 +334,7 @@ fn a_key_may_use_the_arguments() {
 }
 
 #[test]
-fn a_key_may_use_what_a_pattern_binds() {
+fn a_key_may_use_the_bindings_of_a_pattern() {
     #[retry(immediate().max_attempts(limit), when = |error: &String| error.contains(&word))]
     fn call((limit, mut word): (u32, String), calls: &Cell<u32>) -> Result<u32, String> {
         word.push('!');
@@ -348,7 +349,7 @@ fn a_key_may_use_what_a_pattern_binds() {
 }
 
 #[test]
-fn a_report_tells_what_happened() {
+fn a_report_has_reason_and_attempts() {
     #[retry(THREE, report)]
     fn parse(text: &str) -> Result<i32, RetryError<ParseIntError>> {
         let number = text.parse()?;
@@ -381,6 +382,126 @@ fn a_timer_and_a_seed_may_be_given() {
     };
     assert_eq!(slept().len(), 3);
     assert_eq!(slept(), slept());
+}
+
+#[test]
+fn guards_and_limits_on_time_may_be_given() {
+    const EACH_SECOND: MaxAttempts<Constant> = constant(SECOND).max_attempts(3);
+
+    #[retry(EACH_SECOND, timer = clock.clone(), attempt_timeout = 5 * SECOND)]
+    async fn limited(clock: &VirtualClock) -> io::Result<()> {
+        std::future::pending().await
+    }
+    #[retry(EACH_SECOND, timer = clock.clone(), attempt_timeout_by = |it| it.number() * SECOND)]
+    async fn limited_by(clock: &VirtualClock) -> io::Result<()> {
+        std::future::pending().await
+    }
+    #[retry(
+        EACH_SECOND,
+        timer = clock.clone(),
+        deadline = 7 * SECOND,
+        interrupted = |why| format!("{why} after {:?}", why.last_error()),
+    )]
+    async fn with_deadline(clock: &VirtualClock, calls: &Cell<u32>) -> Result<u32, String> {
+        until_call(calls, 2)?;
+        std::future::pending().await
+    }
+    #[retry(EACH_SECOND, timer = clock.clone(), inherit_deadline, interrupted = |why| why.to_string())]
+    async fn inner(clock: &VirtualClock) -> Result<u32, String> {
+        std::future::pending().await
+    }
+    #[retry(EACH_SECOND, timer = clock.clone(), deadline = 4 * SECOND, interrupted = |why| why.to_string())]
+    async fn outer(clock: &VirtualClock) -> Result<u32, String> {
+        inner(clock).await
+    }
+    #[retry(THREE, guard = breaker.by_ref(), interrupted = |why| why.to_string())]
+    fn guarded(breaker: &CircuitBreaker, calls: &Cell<u32>) -> Result<u32, String> {
+        until_call(calls, 2)
+    }
+
+    let clock = VirtualClock::new();
+    let error = clock.block_on(limited(&clock)).unwrap_err();
+    assert_eq!(error.to_string(), "the attempt timed out after 5 s");
+    assert_eq!(clock.now(), (5 + 1 + 5 + 1 + 5) * SECOND);
+    let clock = VirtualClock::new();
+    let error = clock.block_on(limited_by(&clock)).unwrap_err();
+    assert_eq!(error.to_string(), "the attempt timed out after 3 s");
+    assert_eq!(clock.now(), (1 + 1 + 2 + 1 + 3) * SECOND);
+    let (clock, calls) = (VirtualClock::new(), Cell::new(0));
+    let error = clock.block_on(with_deadline(&clock, &calls)).unwrap_err();
+    assert_eq!(error, "deadline of 7 s exceeded after Some(\"call 1\")");
+    assert_eq!((clock.now(), calls.get()), (7 * SECOND, 2));
+    let clock = VirtualClock::new();
+    assert_eq!(clock.block_on(outer(&clock)), Err("deadline of 4 s exceeded".into()));
+    assert_eq!(clock.now(), 4 * SECOND);
+    let (breaker, calls) = (CircuitBreaker::default(), Cell::new(0));
+    assert_eq!(guarded(&breaker, &calls), Ok(2));
+    breaker.isolate();
+    let refused = guarded(&breaker, &calls);
+    assert_eq!(refused, Err("the attempt was refused: circuit open".into()));
+    assert_eq!(calls.get(), 2);
+}
+
+#[test]
+fn signals_may_be_given() {
+    #[retry(constant(3600 * SECOND).max_attempts(3), cancel_by = token, timer = clock.clone())]
+    async fn cancelled(
+        token: &CancelToken,
+        clock: &VirtualClock,
+        calls: &Cell<u32>,
+    ) -> Result<u32, String> {
+        until_call(calls, 9)
+    }
+    #[retry(constant(3600 * SECOND).max_attempts(3), cancel_by = token)]
+    fn cancelled_blocking(token: &CancelToken, calls: &Cell<u32>) -> Result<u32, String> {
+        token.cancel();
+        until_call(calls, 9)
+    }
+    #[retry(constant(3600 * SECOND).max_attempts(3), retry_now_by = signal, timer = clock.clone())]
+    async fn hastened(
+        signal: &RetrySignal,
+        clock: &VirtualClock,
+        calls: &Cell<u32>,
+    ) -> Result<u32, String> {
+        until_call(calls, 2)
+    }
+    let (token, clock, calls) = (CancelToken::new(), VirtualClock::new(), Cell::new(0));
+    {
+        let mut call = pin!(cancelled(&token, &clock, &calls));
+        assert!(call.as_mut().now_or_never().is_none());
+        token.cancel();
+        assert_eq!(clock.block_on(call), Err("call 1".into()));
+    }
+    assert_eq!((clock.now(), calls.take()), (Duration::ZERO, 1));
+    assert_eq!(cancelled_blocking(&CancelToken::new(), &calls), Err("call 1".into()));
+    assert_eq!(calls.take(), 1);
+    let signal = RetrySignal::new();
+    {
+        let mut call = pin!(hastened(&signal, &clock, &calls));
+        assert!(call.as_mut().now_or_never().is_none());
+        signal.retry_now();
+        assert_eq!(clock.block_on(call), Ok(2));
+    }
+    assert_eq!((clock.now(), calls.take()), (Duration::ZERO, 2));
+}
+
+#[test]
+fn a_call_may_be_timed_and_reported_without_a_source() {
+    #[derive(Debug, PartialEq)]
+    struct Busy;
+    #[retry(THREE, timed, on_retry = |retry| elapsed.push(retry.elapsed().is_ok()))]
+    fn timed(elapsed: &mut Vec<bool>) -> Option<()> {
+        None
+    }
+    #[retry(THREE, report_without_source)]
+    fn busy() -> Result<(), RetryError<Busy>> {
+        Err(Busy)
+    }
+    let mut elapsed = vec![];
+    assert_eq!(timed(&mut elapsed), None);
+    assert_eq!(elapsed, [true; 2]);
+    let error = busy().unwrap_err();
+    assert_eq!((error.attempts(), error.into_error()), (3, Some(Busy)));
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -416,7 +537,7 @@ fn a_single_attempt_clones_nothing() {
 }
 
 #[test]
-fn what_the_body_does_not_mention_is_held_and_never_cloned() {
+fn arguments_that_the_body_does_not_mention_are_held_and_never_cloned() {
     struct Guard<'a>(&'a Cell<bool>);
     impl Drop for Guard<'_> {
         fn drop(&mut self) {
@@ -440,7 +561,7 @@ fn what_the_body_does_not_mention_is_held_and_never_cloned() {
 }
 
 #[test]
-fn what_is_only_named_in_a_format_string_is_there() {
+fn an_argument_that_only_a_format_string_names_is_there() {
     #[retry(THREE)]
     fn call(word: String, number: u32) -> Result<(), String> {
         Err(format!("{word} {number:?}"))
@@ -527,7 +648,7 @@ fn pinned_references_are_lent_to_one_attempt_after_another() {
 }
 
 #[test]
-fn what_is_borrowed_may_be_returned() {
+fn borrowed_values_may_be_returned() {
     #[retry(THREE)]
     fn longest<'a>(texts: &'a [String], least: &usize) -> Option<&'a str> {
         texts.iter().map(String::as_str).find(|text| text.len() >= *least)
@@ -659,7 +780,7 @@ fn names_of_the_expansion_and_of_the_body_do_not_meet() {
 fn functions_may_be_made_by_macros() {
     macro_rules! function {
         ($name:ident, $policy:expr, $operation:expr, $argument:ident: $type:ty, $body:expr) => {
-            #[retry($policy, operation = $operation)]
+            #[retry($policy, named = $operation)]
             fn $name($argument: $type, own: u32) -> Option<u32> {
                 $body.map(|value: u32| value + own)
             }
@@ -1046,7 +1167,7 @@ fn functions_that_return_a_future_are_retried_in_it() {
 }
 
 #[test]
-fn what_comes_before_a_future_may_change_self() {
+fn statements_before_a_future_may_change_self() {
     #[derive(Clone)]
     struct Owner(u32);
     impl Owner {
@@ -1070,7 +1191,7 @@ fn what_comes_before_a_future_may_change_self() {
 }
 
 #[test]
-fn what_comes_before_a_future_may_be_configured_away() {
+fn statements_before_a_future_may_be_configured_away() {
     #[retry(THREE)]
     fn call(kept: u32, #[cfg(any())] absent: NoSuchType) -> impl Future<Output = Result<u32, u32>> {
         #[cfg(any())]
@@ -1179,11 +1300,11 @@ fn an_attempt_that_takes_its_time_is_awaited() {
     }
     let clock = VirtualClock::new();
     assert_eq!(clock.block_on(call(&clock, &Cell::new(0))), Ok(3));
-    assert_eq!(persevere::time::Clock::now(&clock), 32 * SECOND);
+    assert_eq!(clock.now(), 32 * SECOND);
 }
 
 // ------------------------------------------------------------------------------------------------
-// What the function keeps.
+// Attributes, stacking, outcomes.
 
 /// Attributes stay, and stay where they were.
 #[retry(THREE)]

@@ -4,51 +4,65 @@
 mod support;
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use persevere::budget::{CostPerRetry, Threshold};
 use persevere::classify::classify_fn;
 use persevere::hedge::HedgeEvent::{Refused, Started, Won};
 use persevere::hedge::{Hedge, Percentile};
-use persevere::hook::{Budget, budget::CostPerRetry, budget::Threshold};
 use persevere::time::{Clock, Timer, VirtualClock, VirtualSleep};
 use persevere::{
-    Attempt, Idempotent, Interrupted, Policy, Reason, RetryExt, Verdict, constant, hedge_after,
-    immediate,
+    Attempt, Budget, Idempotent, Interrupted, Policy, Reason, RetryExt, Verdict, constant,
+    hedge_after, immediate,
 };
 use proptest::prelude::*;
 
 use support::ms;
 
-/// What a copy makes in the end.
+/// The error of a copy, with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Busy(usize),
     Fatal(usize),
     After(Duration, usize),
     Forbidding(usize),
-    Interrupted(Interrupted),
+    /// The last attempt was dropped after this time.
+    TimedOut(Duration),
 }
 
 impl From<Interrupted> for Fault {
     fn from(interrupted: Interrupted) -> Self {
-        Fault::Interrupted(interrupted)
+        match interrupted {
+            Interrupted::AttemptTimeout { limit, .. } => Fault::TimedOut(limit),
+            other => panic!("{other}"),
+        }
     }
 }
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl Error for Fault {}
 
 fn meaning(outcome: &Result<usize, Fault>, _: &Attempt) -> Option<Verdict> {
     match outcome {
         Err(Fault::Fatal(_)) => Some(Verdict::Stop),
         Err(Fault::After(delay, _)) => Some(Verdict::RetryAfter(*delay)),
-        Err(Fault::Forbidding(_)) => Some(Verdict::Never),
+        Err(Fault::Forbidding(_)) => Some(Verdict::Forbidden),
         _ => None,
     }
 }
 
-/// What becomes of a copy.
+/// How a copy ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     Well,
@@ -63,13 +77,14 @@ use Ends::{After, Busy, Fatally, Forbidding, InPanic, Well};
 /// Never, in milliseconds.
 const NEVER: u64 = 1_000_000_000;
 
-/// A server whose nth copy takes the nth time and ends in the nth way, counted over all attempts
-/// from 1. The last line of the script is for all after it.
+/// A server whose nth copy, counted over all attempts from 1, takes the nth time of the script and ends
+/// in its nth way. All copies after the end of the script are as its last line.
 struct Server {
     clock: VirtualClock,
     script: Vec<(u64, Ends)>,
-    /// When copies started, were dropped before their end, and ended.
+    /// The times at which copies started.
     started: RefCell<Vec<Duration>>,
+    /// The copies that were dropped before their end, and the times.
     dropped: RefCell<Vec<(usize, Duration)>>,
     ended: Cell<usize>,
     running: Cell<usize>,
@@ -206,13 +221,13 @@ fn a_first_copy_that_is_quicker_in_the_end_wins_and_the_second_is_dropped() {
 }
 
 #[test]
-fn of_copies_that_are_ready_together_the_earliest_wins() {
+fn the_earliest_of_copies_that_are_ready_together_wins() {
     let server = Server::new([(70, Well), (20, Well)]);
     assert_eq!(one(&server, 50, 2), (Ok(1), 70));
 }
 
 #[test]
-fn there_are_two_copies_by_default_and_no_timer_for_a_third() {
+fn an_attempt_has_two_copies_by_default_and_arms_no_timer_for_a_third() {
     let server = Server::new([(1_000, Well)]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50));
     assert_eq!(server.run(hedged.into_future()), Ok(1));
@@ -264,7 +279,7 @@ fn a_failure_does_not_end_the_attempt_while_another_copy_runs() {
 }
 
 #[test]
-fn the_last_failure_comes_out_when_all_have_failed() {
+fn the_last_failure_is_the_outcome_when_all_copies_have_failed() {
     let server = Server::new([(60, Busy), (40, Busy)]);
     assert_eq!(one(&server, 50, 2), (Err(Fault::Busy(2)), 90));
     let server = Server::new([(90, Busy), (10, Busy)]);
@@ -279,21 +294,21 @@ fn a_failure_of_the_only_copy_ends_the_attempt_and_starts_no_other() {
 }
 
 #[test]
-fn a_third_copy_comes_in_its_time_though_the_first_failed() {
+fn a_third_copy_starts_after_its_delay_though_the_first_failed() {
     let server = Server::new([(60, Busy), (NEVER, Well), (5, Well)]);
     assert_eq!(one(&server, 50, 3), (Ok(3), 105));
     assert_eq!(server.started(), [0, 50, 100]);
 }
 
 #[test]
-fn a_failure_that_will_not_get_better_ends_the_attempt_at_once() {
+fn a_failure_that_stops_the_call_ends_the_attempt_at_once() {
     let server = Server::new([(NEVER, Well), (10, Fatally)]);
     assert_eq!(one(&server, 50, 3), (Err(Fault::Fatal(2)), 60));
     assert_eq!(server.dropped(), [(1, 60)]);
 }
 
 #[test]
-fn a_server_that_asks_to_be_left_alone_gets_no_more_copies() {
+fn a_server_that_asks_for_a_delay_gets_no_more_copies() {
     let server = Server::new([(200, Well), (10, After(30)), (0, Well)]);
     assert_eq!(one(&server, 50, 3), (Ok(1), 200));
     assert_eq!(server.started(), [0, 50]);
@@ -301,7 +316,7 @@ fn a_server_that_asks_to_be_left_alone_gets_no_more_copies() {
 }
 
 #[test]
-fn the_longest_wish_to_be_left_alone_is_not_lost_among_other_failures() {
+fn the_longest_delay_that_a_server_asks_for_goes_before_other_failures() {
     let longest = Err(Fault::After(ms(30), 2));
     let server = Server::new([(200, Busy), (10, After(30))]);
     assert_eq!(one(&server, 50, 2), (longest, 200));
@@ -312,11 +327,11 @@ fn the_longest_wish_to_be_left_alone_is_not_lost_among_other_failures() {
 }
 
 #[test]
-fn a_server_that_forbids_more_attempts_gets_no_more_copies_and_those_that_run_may_win() {
+fn a_server_that_forbids_more_attempts_gets_no_more_copies_and_running_copies_may_win() {
     let server = Server::new([(200, Well), (10, Forbidding), (0, Well)]);
     assert_eq!(one(&server, 50, 3), (Ok(1), 200));
     assert_eq!(server.started(), [0, 50]);
-    // Where none does, the call ends with what the server said.
+    // If none wins, the call ends with the failure that forbids more attempts.
     let server = Server::new([(200, After(40)), (10, Forbidding)]);
     assert_eq!(one(&server, 50, 2), (Err(Fault::Forbidding(2)), 200));
     let retry = (|| server.fetch())
@@ -329,7 +344,7 @@ fn a_server_that_forbids_more_attempts_gets_no_more_copies_and_those_that_run_ma
 }
 
 #[test]
-fn what_is_a_success_is_for_the_classifier_to_say() {
+fn the_classifier_decides_which_outcome_is_a_success() {
     let server = Server::new([(60, Well), (40, Well)]);
     let not_the_first = classify_fn(|outcome: &Result<usize, Fault>, _: &Attempt| match outcome {
         Ok(1) => Some(Verdict::Retry),
@@ -353,7 +368,7 @@ fn what_is_a_success_is_for_the_classifier_to_say() {
 }
 
 #[test]
-fn nothing_starts_before_the_first_poll() {
+fn a_hedged_attempt_starts_no_copy_before_the_first_poll() {
     let server = Server::new([(0, Well)]);
     drop((|| server.fetch()).hedged(Idempotent, server.hedge(50)).into_future());
     assert!(server.started().is_empty());
@@ -364,7 +379,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[test]
-fn dropping_the_attempt_drops_all_copies_and_the_sleep() {
+fn an_attempt_that_is_dropped_drops_all_copies_and_the_sleep() {
     let server = Server::new([(NEVER, Well)]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50).at_most(4));
     let mut attempt = Box::pin(hedged.into_future());
@@ -379,7 +394,7 @@ fn dropping_the_attempt_drops_all_copies_and_the_sleep() {
 }
 
 #[test]
-fn a_panic_propagates_and_the_others_are_dropped() {
+fn a_panic_propagates_and_the_other_copies_are_dropped() {
     let server = Server::new([(NEVER, Well), (10, InPanic)]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50));
     let panicked = catch_unwind(AssertUnwindSafe(|| server.run(hedged.into_future())));
@@ -412,8 +427,8 @@ fn an_attempt_is_not_polled_again_after_a_panic() {
 }
 
 #[test]
-fn a_copy_is_polled_with_the_latest_waker_and_the_others_are_not_lost() {
-    // The two copies and the sleep between them wake whoever polled last.
+fn copies_are_polled_with_the_latest_waker_and_none_is_lost() {
+    // The two copies and the sleep between them wake the task that polled last.
     let server = Server::new([(500, Busy), (100, Busy), (10, Well)]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(200).at_most(3));
     let mut attempt = Box::pin(hedged.into_future());
@@ -423,7 +438,7 @@ fn a_copy_is_polled_with_the_latest_waker_and_the_others_are_not_lost() {
 }
 
 #[test]
-fn the_others_are_dropped_before_the_outcome_is_returned() {
+fn other_copies_are_dropped_before_the_outcome_is_returned() {
     let server = Server::new([(NEVER, Well), (10, Well)]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50).at_most(3));
     let mut attempt = Box::pin(hedged.into_future());
@@ -432,7 +447,7 @@ fn the_others_are_dropped_before_the_outcome_is_returned() {
 }
 
 #[test]
-fn copies_are_polled_once_when_another_starts() {
+fn running_copies_are_polled_once_when_another_starts() {
     let server = Server::new([(NEVER, Well)]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50).at_most(3));
     let mut attempt = Box::pin(hedged.into_future());
@@ -445,7 +460,7 @@ fn copies_are_polled_once_when_another_starts() {
 }
 
 #[test]
-fn no_sleep_is_kept_for_copies_that_will_not_come() {
+fn the_sleep_until_a_copy_is_dropped_when_no_more_copies_will_start() {
     let server = Server::new([(NEVER, Well), (10, After(30))]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50).at_most(3));
     let mut attempt = Box::pin(hedged.into_future());
@@ -461,7 +476,7 @@ fn no_sleep_is_kept_for_copies_that_will_not_come() {
 // Budgets.
 
 #[test]
-fn a_hedge_is_paid_for_when_it_starts_and_not_before() {
+fn a_hedge_is_paid_for_when_it_starts() {
     let (server, budget) = (Server::new([(49, Well)]), Budget::new(CostPerRetry::new(500)));
     let hedge = server.hedge(50).budget(&budget);
     let hedged = (|| server.fetch()).hedged(Idempotent, hedge);
@@ -478,13 +493,13 @@ fn a_hedge_is_paid_for_when_it_starts_and_not_before() {
     server.clock.advance(ms(1));
     assert!(poll(attempt.as_mut()).is_pending());
     assert_eq!((budget.tokens(), server.running.get()), (495.0, 2));
-    // A copy that ran was a burden, whatever came of it.
+    // A copy that ran was load, also if it is dropped.
     drop(attempt);
     assert_eq!(budget.tokens(), 495.0);
 }
 
 #[test]
-fn an_attempt_whose_budget_is_empty_is_not_hedged_and_does_not_ask_again() {
+fn an_attempt_whose_budget_is_empty_is_not_hedged_and_asks_once() {
     let (server, budget) = (Server::new([(500, Well)]), Budget::new(CostPerRetry::new(5)));
     budget.try_acquire().unwrap().spend();
     let events = RefCell::new(Vec::new());
@@ -504,12 +519,12 @@ fn a_budget_that_runs_out_ends_the_hedges_of_an_attempt() {
     let hedge = hedge.on_hedge(|event| events.borrow_mut().push(event));
     let hedged = (|| server.fetch()).hedged(Idempotent, hedge);
     assert_eq!(server.run(hedged.into_future()), Ok(1));
-    let told = [Started { copy: 2 }, Started { copy: 3 }, Refused { copy: 4 }, Won { copy: 1 }];
-    assert_eq!((server.started(), events.take()), (vec![0, 50, 100], told.to_vec()));
+    let expected = [Started { copy: 2 }, Started { copy: 3 }, Refused { copy: 4 }, Won { copy: 1 }];
+    assert_eq!((server.started(), events.take()), (vec![0, 50, 100], expected.to_vec()));
 }
 
 #[test]
-fn a_hedge_that_panics_before_it_begins_gives_its_tokens_back() {
+fn a_hedge_that_panics_before_it_begins_returns_its_tokens() {
     let (server, budget) = (Server::new([(NEVER, Well)]), Budget::new(CostPerRetry::new(5)));
     let second_panics = || {
         assert!(server.started().is_empty(), "no second");
@@ -523,7 +538,7 @@ fn a_hedge_that_panics_before_it_begins_gives_its_tokens_back() {
 
 #[test]
 fn retries_and_hedges_share_one_budget() {
-    // Three retries or hedges at 5, whichever comes first.
+    // Three retries or hedges at 5.
     let (server, budget) = (Server::new([(60, Busy)]), Budget::new(CostPerRetry::new(15)));
     let policy = Policy::new(constant(ms(100)).max_attempts(9)).hook(budget.clone());
     let retry = (|| server.fetch())
@@ -532,7 +547,7 @@ fn retries_and_hedges_share_one_budget() {
         .timer(server.clock.clone())
         .report();
     let error = server.run(retry).unwrap_err();
-    // A hedge, a retry, its hedge, and nothing is left for the next retry.
+    // A hedge, a retry and its hedge take all tokens.
     assert_eq!((error.reason(), error.attempts()), (Reason::Budget, 2));
     assert_eq!(server.started(), [0, 50, 210, 260]);
     assert_eq!(budget.tokens(), 0.0);
@@ -567,7 +582,7 @@ fn a_retry_retries_hedged_attempts() {
 }
 
 #[test]
-fn attempts_count_whatever_number_of_copies_they_have() {
+fn attempts_with_several_copies_count_once() {
     let server = Server::new([(60, Busy)]);
     let retry = (|| server.fetch())
         .hedged(Idempotent, server.hedge(50))
@@ -611,25 +626,24 @@ fn a_hedged_operation_that_is_not_retried_draws_anew_each_time() {
             .hedged(Idempotent, hedge_after(ms(50)));
         VirtualClock::new().block_on(hedged.into_future())
     };
-    assert_ne!(draw(), draw(), "or all of them would pick the same server first");
+    assert_ne!(draw(), draw(), "all of them would pick the same server first");
 }
 
 #[test]
-fn a_limit_on_the_time_of_an_attempt_is_one_for_all_its_copies() {
+fn a_limit_on_the_time_of_an_attempt_is_shared_by_all_its_copies() {
     let server = Server::new([(NEVER, Well)]);
     let policy = Policy::new(constant(ms(100)).max_attempts(2)).attempt_timeout(ms(80));
     let retry = (|| server.fetch())
         .hedged(Idempotent, server.hedge(50))
         .retry_with(&policy)
         .timer(server.clock.clone());
-    let too_long = Err(Fault::Interrupted(Interrupted::AttemptTimeout));
-    assert_eq!(server.run(retry), too_long);
+    assert_eq!(server.run(retry), Err(Fault::TimedOut(ms(80))));
     assert_eq!(server.started(), [0, 50, 180, 230]);
     assert_eq!(server.dropped(), [(1, 80), (2, 80), (3, 260), (4, 260)]);
 }
 
 #[test]
-fn a_loop_makes_hedged_attempts_too() {
+fn a_loop_makes_hedged_attempts() {
     let server = Server::new([(60, Busy), (60, Busy), (NEVER, Well), (10, Well)]);
     let hedged = (|| server.fetch()).hedged(Idempotent, server.hedge(50));
     let policy = Policy::new(constant(ms(100)).max_attempts(3)).timer(server.clock.clone());
@@ -668,7 +682,7 @@ fn a_hedged_retry_can_be_sent_to_another_thread() {
 
 // Percentiles.
 
-/// What one attempt after the other made of it: when the second copy of each would start.
+/// The delay of the second copy after each of `attempts` attempts.
 fn after_each(server: &Server, percentile: &Percentile, attempts: usize) -> Vec<Duration> {
     let hedge = server.hedge(50).at_percentile(percentile);
     let run = |_| {
@@ -679,7 +693,7 @@ fn after_each(server: &Server, percentile: &Percentile, attempts: usize) -> Vec<
 }
 
 #[test]
-fn the_fixed_delay_counts_until_enough_was_seen() {
+fn the_fixed_delay_counts_until_enough_attempts_were_recorded() {
     let (server, p95) = (Server::new([(20, Well)]), Percentile::new(95.0));
     let delays = after_each(&server, &p95, 128);
     assert_eq!(delays[..127], [ms(50); 127]);
@@ -698,7 +712,7 @@ fn an_attempt_is_hedged_at_the_percentile() {
 }
 
 #[test]
-fn failures_and_dropped_attempts_are_not_seen() {
+fn failures_and_dropped_attempts_are_not_recorded() {
     for ends in [Busy, Fatally, After(5)] {
         let (server, p95) = (Server::new([(20, ends)]), Percentile::new(95.0));
         after_each(&server, &p95, 200);
@@ -721,8 +735,8 @@ fn failures_and_dropped_attempts_are_not_seen() {
 
 #[test]
 fn a_first_copy_that_lost_counts_as_slow() {
-    // One in ten is slow; its hedge takes 10 ms. Were those left out, all that is seen would be
-    // 10 ms, and everything would be hedged.
+    // One in ten is slow; its hedge takes 10 ms. If those were left out, all recorded times would be
+    // 10 ms, and every attempt would be hedged.
     let script: Vec<_> = (0..2_000)
         .flat_map(|attempt| match attempt % 10 {
             9 => vec![(NEVER, Well), (10, Well)],
@@ -749,10 +763,10 @@ fn the_percentile_follows_a_service_that_gets_slower_and_quicker() {
 }
 
 #[test]
-fn the_slow_are_not_forgotten_sooner_than_the_quick_because_each_took_another_time() {
+fn slow_attempts_with_different_times_are_forgotten_no_sooner_than_quick_ones() {
     let p97 = Percentile::new(97.0);
     for call in 0..6_000_u64 {
-        // One in twenty takes from one second to about a minute, and no two in turn the same.
+        // One in twenty takes from one second to about a minute, and each another time than the one before.
         let slow = ms(1_000).mul_f64(1.07_f64.powi((call / 20 % 64) as i32));
         p97.record(if call % 20 == 0 { slow } else { ms(10) });
         assert!(p97.delay().is_none_or(|delay| delay >= ms(1_000)), "{call}: {p97:?}");
@@ -799,7 +813,7 @@ fn ends() -> impl Strategy<Value = (u64, Ends)> {
 
 proptest! {
     #[test]
-    fn whatever_copies_do_there_is_one_outcome_and_no_copy_too_many(
+    fn a_hedged_retry_has_one_outcome_and_no_more_copies_than_allowed(
         script in proptest::collection::vec(ends(), 1..12),
         delay in 0_u64..200,
         most in 1_u32..=5,
@@ -847,7 +861,7 @@ proptest! {
         prop_assert_eq!(budget.tokens() + f64::from(hedges.get() * tokens.min(5)), f64::from(tokens));
         prop_assert!(wins.get() <= 1);
         match ended {
-            // A success is that of a copy that made one.
+            // A success is that of a copy that succeeds.
             Ok(Some(Ok(copy))) => prop_assert_eq!(script[copy.min(script.len()) - 1].1, Well),
             Ok(Some(Err(_))) => prop_assert_eq!(wins.get(), 0),
             Ok(None) => prop_assert!(cancelled.is_some()),
@@ -856,12 +870,12 @@ proptest! {
     }
 
     #[test]
-    fn a_percentile_is_that_of_what_was_seen_or_a_little_more(
+    fn a_percentile_is_that_of_the_recorded_times_or_a_little_more(
         micros in proptest::collection::vec(prop_oneof![0_u64..100, 1_000_u64..90_000, 0_u64..3_000_000_000], 8..31),
-        // Whole ones are often met exactly.
+        // Whole percentages often meet a recorded time exactly.
         percent in prop_oneof![1.0..=99.0, (1..=99_u32).prop_map(f64::from)],
     ) {
-        // Sixteen of each, so that the percentile is up to date; and not yet so many that some fade.
+        // Sixteen of each, so that the percentile is up to date, and too few for weights to be halved.
         let percentile = Percentile::new(percent);
         let mut seen: Vec<_> = micros.iter().flat_map(|micros| [*micros; 16]).collect();
         seen.iter().for_each(|micros| percentile.record(Duration::from_micros(*micros)));
@@ -874,11 +888,11 @@ proptest! {
 }
 
 proptest! {
-    // Each is of many.
+    // Each case records many times.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_percentile_of_many_is_that_of_what_was_seen_where_the_old_fade(
+    fn a_percentile_of_many_times_is_that_of_the_recorded_times_with_less_weight_for_old_ones(
         micros in proptest::collection::vec(
             prop_oneof![0_u64..100, 1_000_u64..90_000, 0_u64..3_000_000_000],
             128..3_000,
@@ -887,7 +901,7 @@ proptest! {
     ) {
         let percentile = Percentile::new(percent);
         micros.iter().for_each(|micros| percentile.record(Duration::from_micros(*micros)));
-        // It is up to date after every 16th, and all count half after every 512th.
+        // It is updated after every 16th time, and all weights are halved after every 512th.
         let seen = micros.len() / 16 * 16;
         let weight = |place: usize| 0.5_f64.powi((seen / 512 - place / 512) as i32);
         let mut weights: Vec<_> =
@@ -902,7 +916,7 @@ proptest! {
             };
             weights.iter().find(reaches).or(weights.last()).unwrap().0
         };
-        // A halved weight may lose a last bit.
+        // A halved weight may lose its last bit.
         let (least, most) = (exact(percent - 0.001), exact(percent + 0.001));
         let delay = percentile.delay().unwrap().as_micros() as u64;
         prop_assert!(least < delay && delay <= most + most / 16 + 1, "{least}..={most} {delay}");

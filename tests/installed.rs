@@ -1,4 +1,4 @@
-//! The policies that a program installs, and what goes by their names. They are one for the whole
+//! The policies that a program installs, and calls that name them. There is one set of them in a
 //! process, so this is a test binary of its own.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -10,17 +10,18 @@ use std::sync::LazyLock;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use persevere::RetryExt;
-use persevere::policy::{Named, Policies, policies_in_use};
+use persevere::policy::{NamedPolicy, Policies, referenced_policies};
 use persevere::time::VirtualClock;
 
-persevere::policy_in_use! { name: "fast", operation: "load" }
-persevere::policy_in_use! { name: "fast", operation: "load" }
-persevere::policy_in_use! { name: "fast", operation: "fetch" }
-persevere::policy_in_use! { name: "default_policy", operation: "store" }
-persevere::policy_in_use! { name: "guarded", operation: "pay" }
-persevere::policy_in_use! { name: "fats", operation: "save" }
+persevere::policy_reference! { name: "fast", operation: "load" }
+persevere::policy_reference! { name: "fast", operation: "load" }
+persevere::policy_reference! { name: "fast", operation: "fetch" }
+persevere::policy_reference! { name: "default_policy", operation: "store" }
+persevere::policy_reference! { name: "guarded", operation: "pay" }
+persevere::policy_reference! { name: "fats", operation: "save" }
+persevere::policy_reference! { name: "gone", operation: "sweep" }
 
-static FAST: Named = Named::new("fast", "load");
+static FAST: NamedPolicy = NamedPolicy::new("fast", "load");
 
 fn toml(text: &str) -> Figment {
     Figment::from(Toml::string(text))
@@ -32,35 +33,37 @@ fn settings(attempts: u32) -> Figment {
 }
 
 /// How many attempts a call makes that always fails.
-fn attempts_of(named: &Named) -> u32 {
+fn attempts_of(named: &NamedPolicy) -> u32 {
     let busy = || Err::<(), _>(Error::other("busy"));
     busy.retry_with(named).timer(VirtualClock::new()).report().call().unwrap_err().attempts()
 }
 
-/// What a call of this policy panics with.
-fn panic_of(named: &Named) -> String {
+/// The message of the panic of a call by this policy.
+fn panic_of(named: &NamedPolicy) -> String {
     let payload: Box<dyn Any + Send> =
         catch_unwind(AssertUnwindSafe(|| attempts_of(named))).unwrap_err();
     payload.downcast_ref::<String>().unwrap().clone()
 }
 
-/// What was seen before anything was installed, and then the installed policies.
+/// The messages of panics before policies were installed, and then the installed policies.
 struct Installed {
     before: [String; 2],
     none: bool,
     policies: Policies,
 }
 
-/// Installs, once, in whatever order the tests run.
+/// Installs once, in any order of the tests.
 fn installed() -> &'static Installed {
     static INSTALLED: LazyLock<Installed> = LazyLock::new(|| {
         let none = Policies::installed().is_none();
-        let before = [panic_of(&FAST), panic_of(&Named::default_policy("store"))];
+        let before = [panic_of(&FAST), panic_of(&NamedPolicy::default_policy("store"))];
         let gone = settings(3).merge(toml("policies.gone.attempts = 4"));
         let policies = Policies::load(&gone, "").unwrap();
         policies.install().unwrap();
-        // As `check_names_in_use` asks for it, before anybody calls.
-        policies.get("gone").unwrap();
+        // From here on, the references in code are plain handles, before the first call.
+        let missing = policies.check_references().unwrap_err();
+        let missing: Vec<_> = missing.refusals().iter().map(|(it, _)| it.name).collect();
+        assert_eq!(missing, ["fats", "guarded"]);
         policies.reload(&settings(3)).unwrap();
         Installed { before, none, policies }
     });
@@ -68,7 +71,7 @@ fn installed() -> &'static Installed {
 }
 
 #[test]
-fn a_call_before_anything_is_installed_says_what_to_install_and_where() {
+fn a_call_before_policies_are_installed_panics_with_instructions() {
     let [fast, default] = &installed().before;
     assert!(installed().none);
     assert_eq!(
@@ -83,7 +86,7 @@ fn a_call_before_anything_is_installed_says_what_to_install_and_where() {
 fn a_name_that_panicked_works_once_it_is_installed_and_follows_updates() {
     let policies = &installed().policies;
     assert_eq!(attempts_of(&FAST), 3);
-    assert_eq!(attempts_of(&Named::default_policy("store")), 3);
+    assert_eq!(attempts_of(&NamedPolicy::default_policy("store")), 3);
     policies.reload(&settings(5)).unwrap();
     assert_eq!(attempts_of(&FAST), 5);
     Policies::installed().unwrap().reload(&settings(3)).unwrap();
@@ -91,27 +94,27 @@ fn a_name_that_panicked_works_once_it_is_installed_and_follows_updates() {
 }
 
 #[test]
-fn a_name_whose_policy_is_gone_before_its_first_call_goes_by_the_last_good_form() {
+fn a_name_whose_policy_is_gone_before_its_first_call_has_the_last_good_settings() {
     assert!(installed().policies.get("gone").is_err());
-    assert_eq!(attempts_of(&Named::new("gone", "sweep")), 4);
+    assert_eq!(attempts_of(&NamedPolicy::new("gone", "sweep")), 4);
 }
 
 #[test]
-fn an_unknown_name_is_told_with_the_known_ones() {
+fn an_unknown_name_is_reported_with_the_known_ones() {
     installed();
-    let named = Named::new("fats", "save");
+    let named = NamedPolicy::new("fats", "save");
     assert_eq!(
         panic_of(&named),
         "`save` is retried by a policy that is not installed: there is no retry policy `fats`: did \
          you mean `fast`? There are `default_policy`, `fast`, `guarded`, `later`. Add it to the \
-         settings, and find all such names at the start with `Policies::check_names_in_use`"
+         settings, and find all such names at the start with `Policies::check_references`"
     );
 }
 
 #[test]
-fn a_policy_that_may_interrupt_has_no_plain_handle_to_go_by() {
+fn a_name_of_a_policy_that_may_interrupt_panics() {
     installed();
-    let message = panic_of(&Named::new("guarded", "pay"));
+    let message = panic_of(&NamedPolicy::new("guarded", "pay"));
     assert!(
         message.starts_with(
             "`pay` is retried by the policy `guarded`, but there is no plain handle of this \
@@ -137,7 +140,7 @@ fn policies_are_installed_once() {
 #[test]
 fn threads_that_use_a_name_for_the_first_time_at_once_all_get_it() {
     installed();
-    static LATER: Named = Named::new("later", "sweep");
+    static LATER: NamedPolicy = NamedPolicy::new("later", "sweep");
     std::thread::scope(|scope| {
         let calls: Vec<_> = (0..16).map(|_| scope.spawn(|| attempts_of(&LATER))).collect();
         assert!(calls.into_iter().all(|call| call.join().unwrap() == 3));
@@ -145,9 +148,10 @@ fn threads_that_use_a_name_for_the_first_time_at_once_all_get_it() {
 }
 
 #[test]
-fn the_names_in_use_are_listed_once_each_and_in_order() {
-    let mine = |operation: &str| ["load", "fetch", "store", "pay", "save"].contains(&operation);
-    let used: Vec<_> = policies_in_use()
+fn references_are_listed_once_each_and_in_order() {
+    let mine =
+        |operation: &str| ["load", "fetch", "store", "pay", "save", "sweep"].contains(&operation);
+    let used: Vec<_> = referenced_policies()
         .into_iter()
         .map(|used| (used.name, used.operation))
         .filter(|(_, operation)| mine(operation))
@@ -159,21 +163,27 @@ fn the_names_in_use_are_listed_once_each_and_in_order() {
             ("fast", "fetch"),
             ("fast", "load"),
             ("fats", "save"),
+            ("gone", "sweep"),
             ("guarded", "pay"),
         ]
     );
 }
 
 #[test]
-fn all_names_in_use_that_are_not_served_are_told_at_once() {
-    let error = Policies::load(&settings(3), "").unwrap().check_names_in_use().unwrap_err();
+fn all_references_without_a_policy_are_reported_at_once() {
+    let error = Policies::load(&settings(3), "").unwrap().check_references().unwrap_err();
     let text = error.to_string();
     let lines: Vec<_> = text.lines().collect();
-    let [fats, guarded] = lines[..] else { panic!("{lines:?}") };
+    let [fats, gone, guarded] = lines[..] else { panic!("{lines:?}") };
     assert_eq!(
         fats,
         "`save` is retried by the policy `fats`, but there is no retry policy `fats`: did you mean \
          `fast`? There are `default_policy`, `fast`, `guarded`, `later`"
+    );
+    assert_eq!(
+        gone,
+        "`sweep` is retried by the policy `gone`, but there is no retry policy `gone`. There are \
+         `default_policy`, `fast`, `guarded`, `later`"
     );
     assert!(
         guarded.starts_with(
@@ -182,9 +192,9 @@ fn all_names_in_use_that_are_not_served_are_told_at_once() {
         ),
         "{guarded}"
     );
-    let good =
-        Policies::load(&toml("policies = { fast = {}, fats = {}, guarded = {} }"), "").unwrap();
-    assert_eq!(good.check_names_in_use(), Ok(()));
-    // The names in use go by plain handles, so from now on no update may take these away.
+    let good = "policies = { fast = {}, fats = {}, gone = {}, guarded = {} }";
+    let good = Policies::load(&toml(good), "").unwrap();
+    assert_eq!(good.check_references(), Ok(()));
+    // References are plain handles, so from now on no update may take these away.
     assert!(good.reload(&toml("policies.fast.breaker = {}")).is_err());
 }

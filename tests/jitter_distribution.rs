@@ -1,16 +1,19 @@
-//! How the random delays spread: evenly where they say so, and independently of one another.
+//! The distribution of random delays: even where the documentation says so, and independent of one
+//! another.
 //!
-//! The seeds are fixed, so each test gives the same answer every time. Had they been drawn, a right
-//! implementation would fail one of these tests with a probability below 1e-9 each: a failure after
-//! a change of formula or generator means that the new one is biased or correlated, or that one
-//! seed list in a thousand million was hit. In the second case the next list of seeds passes.
+//! The seeds are fixed, so each test has the same result every time. With random seeds, a correct
+//! implementation would fail each of these tests with a probability below 1e-9: a failure after a
+//! change of formula or generator means that the new one is biased or correlated, or that the list of
+//! seeds is one in a thousand million. In the second case the next list of seeds passes.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use persevere::{Attempt, Backoff, constant, decorrelated, decorrelated_v2, exponential};
 
-/// How many delays are looked at.
+/// The size of a sample.
 const MANY: usize = 20_000;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,12 +25,12 @@ fn delays(backoff: &impl Backoff, attempt: Attempt) -> Vec<f64> {
     delays.map(|delay| delay.as_secs_f64()).collect()
 }
 
-// ---- what a sample is held to ----------------------------------------------------------------
+// ---- tests of samples ------------------------------------------------------------------------
 
 /// The sample comes from the distribution `below`: Kolmogorov and Smirnov's distance is smaller
 /// than chance allows. By Dvoretzky, Kiefer, Wolfowitz and Massart it is exceeded with a probability
 /// of at most `2 · exp(-2 · n · distance²)`, for any size of sample.
-fn assert_spread(mut sample: Vec<f64>, below: impl Fn(f64) -> f64, what: &str) {
+fn assert_spread(mut sample: Vec<f64>, below: impl Fn(f64) -> f64, name: &str) {
     let count = sample.len() as f64;
     sample.sort_by(f64::total_cmp);
     let steps = sample.iter().enumerate().map(|(place, x)| {
@@ -37,25 +40,25 @@ fn assert_spread(mut sample: Vec<f64>, below: impl Fn(f64) -> f64, what: &str) {
     });
     let distance = steps.fold(0.0, f64::max);
     let allowed = ((2.0_f64 / 1e-9).ln() / (2.0 * count)).sqrt();
-    assert!(distance < allowed, "{what}: {distance} from the formula, {allowed} is allowed");
+    assert!(distance < allowed, "{name}: {distance} from the formula, {allowed} is allowed");
 }
 
-/// Evenly between two values.
+/// The even distribution between two values.
 fn even(least: f64, most: f64) -> impl Fn(f64) -> f64 {
     move |x| ((x - least) / (most - least)).clamp(0.0, 1.0)
 }
 
-/// The two samples have nothing to do with each other: the correlation of their ranks, which for
+/// The two samples are independent: the correlation of their ranks, which for
 /// independent ones is near normal with a deviation of `1/√n`, stays within 6.2 deviations
 /// (probability of more: 6e-10).
-fn assert_unrelated(one: &[f64], other: &[f64], what: &str) {
+fn assert_unrelated(one: &[f64], other: &[f64], name: &str) {
     let correlation = correlation(&ranks(one), &ranks(other));
     let allowed = 6.2 / (one.len() as f64).sqrt();
-    assert!(correlation.abs() < allowed, "{what}: correlation {correlation}, {allowed} is allowed");
-    // One may be a function of the other and yet not correlated: half of it turned round.
+    assert!(correlation.abs() < allowed, "{name}: correlation {correlation}, {allowed} is allowed");
+    // A function with two symmetric halves has no correlation with its argument; folded, it has.
     let far: Vec<_> = ranks(one).iter().map(|rank| (rank - 0.5).abs()).collect();
     let correlation = self::correlation(&far, &ranks(other));
-    assert!(correlation.abs() < allowed, "{what}: folded correlation {correlation}");
+    assert!(correlation.abs() < allowed, "{name}: folded correlation {correlation}");
 }
 
 fn ranks(sample: &[f64]) -> Vec<f64> {
@@ -81,7 +84,7 @@ fn correlation(one: &[f64], other: &[f64]) -> f64 {
 }
 
 #[test]
-fn what_samples_are_held_to_finds_small_flaws() {
+fn tests_of_samples_find_small_flaws() {
     let numbers: Vec<_> = (0..MANY).map(|n| (n as f64 + 0.5) / MANY as f64).collect();
     let fails =
         |test: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(test).is_err();
@@ -130,7 +133,7 @@ fn additive_jitter_is_even_over_its_range() {
 }
 
 #[test]
-fn a_cap_after_jitter_heaps_delays_up_and_a_cap_before_it_does_not() {
+fn a_cap_after_jitter_makes_many_delays_equal_and_a_cap_before_it_does_not() {
     let heaped = delays(&constant(2 * SECOND).full_jitter().max_delay(SECOND), Attempt::new(1));
     // Half of all, ±6.2 deviations.
     let on_the_cap = heaped.iter().filter(|delay| **delay == 1.0).count() as f64 / MANY as f64;
@@ -151,12 +154,12 @@ fn decorrelated_is_even_from_its_base_to_three_times_the_delay_before() {
     }
 }
 
-/// How much decorrelated V2 has grown at `t`, for a median of one second.
+/// The growth of decorrelated V2 at `t`, for a median of one second.
 fn growth(t: f64) -> f64 {
     t.exp2() * (4.0 * t).sqrt().tanh() / 1.4
 }
 
-/// Where it had grown that much.
+/// The `t` at which decorrelated V2 has this growth.
 fn grown_at(growth_of_it: f64, mut low: f64, mut high: f64) -> f64 {
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
@@ -169,8 +172,8 @@ fn grown_at(growth_of_it: f64, mut low: f64, mut high: f64) -> f64 {
 fn the_first_delay_of_decorrelated_v2_spreads_by_its_formula() {
     let mut sample = delays(&decorrelated_v2(SECOND), Attempt::new(1));
     assert_spread(sample.clone(), |delay| grown_at(delay, 0.0, 1.0), "the first delay");
-    // Scaled by 1/1.4 as its source does it, half of all first delays are below 0.897 of what is
-    // called the median, and three in five below it.
+    // Scaled by 1/1.4, as in its source, half of all first delays are below 0.897 of the parameter
+    // that is called the median, and three in five are below the parameter.
     sample.sort_by(f64::total_cmp);
     let share = |most: f64| sample.partition_point(|delay| *delay < most) as f64 / MANY as f64;
     let deviations = 6.2 * 0.5 / (MANY as f64).sqrt();
@@ -201,8 +204,8 @@ fn later_delays_of_decorrelated_v2_are_the_growth_between_two_even_draws() {
 
 #[test]
 fn decorrelated_v2_draws_the_same_number_again_for_the_delay_before() {
-    // It shows in the sum of two neighbours, which depends on the later draw alone: there the earlier
-    // draw cancels out. With any other number in its place, the sum would vary by a second.
+    // In the sum of two neighbouring delays the earlier draw cancels out, so that the sum depends on the
+    // later draw alone. With any other number in its place, the sum would vary by a second.
     let backoff = decorrelated_v2(SECOND);
     for seed in 0..2_000 {
         let delay = |number: u32| {
@@ -237,7 +240,7 @@ fn draws_of_different_attempts_are_unrelated() {
 
 #[test]
 fn draws_of_different_lanes_are_unrelated() {
-    // What a jitter draws under one, two and more others, at one attempt and at neighbouring ones.
+    // The draws of a jitter below one, two and more others, at one attempt and at neighbouring ones.
     let mut lanes = vec![];
     for number in [1, 2] {
         let mut attempt = Attempt::new(number);
@@ -266,7 +269,7 @@ fn stacked_jitters_multiply_independent_draws() {
     let product = |x: f64| if x <= 0.0 { 0.0 } else { x * (1.0 - x.ln() + x.ln().powi(2) / 2.0) };
     assert_spread(delays(&thrice, Attempt::new(1)), product, "three full jitters");
 
-    // And through combinators that draw nothing.
+    // The same with combinators between them that draw nothing.
     let apart = constant(SECOND)
         .full_jitter()
         .max_delay(SECOND)
@@ -279,21 +282,21 @@ fn stacked_jitters_multiply_independent_draws() {
 
 #[test]
 fn every_kind_of_jitter_is_unrelated_to_the_one_inside() {
-    // The outer jitter adds to a delay that is known from the inner one alone, so that their
-    // difference is what the outer one drew.
+    // The outer jitter changes a delay that is known from the inner one alone, so the difference of
+    // both is the draw of the outer one.
     let range = Duration::ZERO..=SECOND;
     let inner = constant(SECOND).additive_jitter(range.clone());
     let of_inner = delays(&inner, Attempt::new(2).inner());
-    let unrelated = |outer: Vec<f64>, what: &str| {
+    let unrelated = |outer: Vec<f64>, name: &str| {
         let drawn: Vec<_> = outer.iter().zip(&of_inner).map(|(o, i)| o / i).collect();
-        assert_unrelated(&drawn, &of_inner, what);
+        assert_unrelated(&drawn, &of_inner, name);
     };
     unrelated(delays(&inner.full_jitter(), Attempt::new(2)), "full");
     unrelated(delays(&inner.equal_jitter(), Attempt::new(2)), "equal");
     unrelated(delays(&inner.jitter(0.5), Attempt::new(2)), "factor");
     let outer = delays(&inner.additive_jitter(range), Attempt::new(2));
     let drawn: Vec<_> = outer.iter().zip(&of_inner).map(|(o, i)| o - i).collect();
-    assert_spread(drawn.clone(), even(0.0, 1.0), "what the outer one adds");
+    assert_spread(drawn.clone(), even(0.0, 1.0), "the outer jitter");
     assert_unrelated(&drawn, &of_inner, "additive");
     // A decorrelated backoff is jittered already.
     let of_inner = delays(&decorrelated(SECOND), Attempt::new(1).inner());
@@ -305,8 +308,8 @@ fn every_kind_of_jitter_is_unrelated_to_the_one_inside() {
 
 #[test]
 fn neighbouring_seeds_are_unrelated_streams() {
-    // 0, 1, 2, … are what people give. All above drew from such seeds; here each is held against its
-    // neighbours, against those one bit away, and against powers of two.
+    // Seeds are often 0, 1, 2, …, as in the tests above. Here each is compared with its neighbours, with
+    // seeds that differ in one bit, and with powers of two.
     let sample = drawn(Attempt::new(1));
     for apart in [1, 2, 3, 4, 16, 256, 1000] {
         let (one, other) = (&sample[..MANY - apart], &sample[apart..]);
@@ -321,13 +324,13 @@ fn neighbouring_seeds_are_unrelated_streams() {
     for bit in [0, 1, 2, 15, 31, 32, 33, 62, 63] {
         assert_unrelated(&sample, &flipped(bit), &format!("seeds that differ in bit {bit}"));
     }
-    // A seed and an attempt do not make up for each other: seed 1 at attempt 1 is not seed 0 at 2.
+    // A seed and an attempt are not interchangeable: seed 1 at attempt 1 is not seed 0 at attempt 2.
     let (one, other) = (drawn(Attempt::new(1)), drawn(Attempt::new(2)));
     assert_unrelated(&one[1..], &other[..MANY - 1], "the next seed and the next attempt");
 }
 
 #[test]
-fn every_bit_of_a_draw_is_a_fair_coin_that_every_bit_of_the_seed_may_turn() {
+fn every_bit_of_a_draw_is_a_fair_coin_that_every_bit_of_the_seed_flips_half_of_the_time() {
     // 6.5 deviations of a fair coin, for 64 + 64 · 64 of them: probability of any more below 4e-7,
     // and the seeds are always the same.
     let seeds = 1_000_u64;
@@ -346,7 +349,7 @@ fn every_bit_of_a_draw_is_a_fair_coin_that_every_bit_of_the_seed_may_turn() {
             }
         }
         for (bit, turned) in turned.into_iter().enumerate() {
-            assert!(fair(turned), "bit {flipped} of the seed turns bit {bit} {turned} times");
+            assert!(fair(turned), "bit {flipped} of the seed flips bit {bit} {turned} times");
         }
     }
 }
@@ -367,4 +370,38 @@ fn the_stream_of_one_call_is_even_and_never_repeats_a_draw() {
             assert_unrelated(one, other, &format!("draws {apart} apart"));
         }
     }
+}
+
+/// Bounds include both ends, and both ends are drawn: of delays of a few nanoseconds, each is as
+/// frequent as any other.
+#[test]
+fn both_ends_of_a_jitter_are_drawn_as_often_as_any_delay_between() {
+    let counts = |backoff: &dyn Backoff| {
+        let bounds = backoff.bounds(1).unwrap();
+        let mut counts = vec![0_u32; (bounds.max - bounds.min).as_nanos() as usize + 1];
+        for seed in 0..30_000 {
+            let delay = backoff.delay(&Attempt::new(1).with_seed(seed)).unwrap();
+            counts[(delay - bounds.min).as_nanos() as usize] += 1;
+        }
+        counts
+    };
+    let nanos = Duration::from_nanos;
+    let backoffs: [(&str, &dyn Backoff, usize); 5] = [
+        ("full", &constant(nanos(2)).full_jitter(), 3),
+        ("equal", &constant(nanos(4)).equal_jitter(), 3),
+        ("a share", &constant(nanos(4)).jitter(0.5), 5),
+        ("additive", &constant(nanos(1)).additive_jitter(nanos(0)..=nanos(1)), 2),
+        ("decorrelated", &decorrelated(nanos(1)), 3),
+    ];
+    for (name, backoff, delays) in backoffs {
+        let counts = counts(backoff);
+        assert_eq!(counts.len(), delays, "{name}");
+        let even = 30_000.0 / delays as f64;
+        for count in &counts {
+            assert!((f64::from(*count) / even - 1.0).abs() < 0.05, "{name}: {counts:?}");
+        }
+    }
+    let drawn = |seed| Attempt::new(1).with_seed(seed).uniform(nanos(5), nanos(6));
+    assert!((0..100).any(|seed| drawn(seed) == nanos(5)));
+    assert!((0..100).any(|seed| drawn(seed) == nanos(6)));
 }

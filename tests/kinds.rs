@@ -1,5 +1,5 @@
-//! Kinds of errors by name: what the types of others are called, what the derive makes, and what a
-//! configuration's names do.
+//! Kinds of errors by name: those of foreign types, those of the derive, and the names of a
+//! configuration.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ fn kinds_of<E: Kinded>(error: &E) -> Vec<&'static str> {
     kinds
 }
 
-/// What holds for every type: it knows what it lists, and nothing that nobody would.
+/// Every type knows the names that it lists, and no others.
 fn assert_consistent<E: Kinded + ?Sized>() {
     for name in E::KINDS.iter().copied().chain(names::<E>()) {
         assert!(E::knows(name), "`{name}` is listed and not known");
@@ -67,7 +67,7 @@ fn io_errors_are_called_as_their_kinds_print() {
 #[test]
 fn every_transient_io_error_has_a_name_of_its_own() {
     let debug = |error: io::Error| (format!("{:?}", error.kind()), is_transient(&error));
-    // Every number that an operating system may give, and what std makes of it.
+    // Every number that an operating system may give, and its kind in std.
     let kinds = (1..200).map(io::Error::from_raw_os_error).map(debug);
     for (name, _) in kinds.filter(|(_, transient)| *transient) {
         assert!(io::Error::knows(&name), "{name} is transient and has no name");
@@ -75,7 +75,7 @@ fn every_transient_io_error_has_a_name_of_its_own() {
 }
 
 #[test]
-fn pointers_know_what_they_point_to() {
+fn pointers_know_the_kinds_of_their_target() {
     fn assert_same<P: Kinded>() {
         assert_eq!((P::KINDS, names::<P>()), (io::Error::KINDS, names::<io::Error>()));
         assert_consistent::<P>();
@@ -91,7 +91,7 @@ fn pointers_know_what_they_point_to() {
 }
 
 #[test]
-fn wrappers_of_ours_know_what_is_in_them() {
+fn wrappers_of_the_crate_know_the_kinds_of_their_content() {
     assert_consistent::<Marked<io::Error>>();
     assert_consistent::<RetryError<io::Error>>();
     let timeout = || io::Error::from(io::ErrorKind::TimedOut);
@@ -153,7 +153,7 @@ mod reqwest_errors {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    /// What comes of a request to a server that answers with `bytes` and closes.
+    /// The result of a request to a server that answers with `bytes` and closes.
     fn request(answer: &'static [u8], timeout: bool) -> reqwest::Error {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -210,7 +210,7 @@ mod reqwest_errors {
 
     #[test]
     fn a_refused_connection_is_one_that_was_not_made() {
-        // Bound and closed again: nobody listens there.
+        // Bound and closed again: nothing listens there.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -303,7 +303,7 @@ fn a_variant_is_a_kind_and_in_its_groups() {
 }
 
 #[test]
-fn a_variant_is_of_the_kinds_of_what_is_in_it() {
+fn a_variant_is_of_the_kinds_of_its_content() {
     type Error = HttpError<io::Error>;
     assert_consistent::<Error>();
     let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
@@ -379,7 +379,7 @@ fn an_error_may_hold_one_of_its_own_type() {
 }
 
 #[test]
-fn a_generic_error_asks_of_its_parameters_what_its_sources_need() {
+fn a_generic_error_has_the_bounds_that_its_sources_need() {
     #[derive(Debug, Kinded)]
     #[kinded(sources(E, io::Error))]
     struct Failure<E>(E);
@@ -458,7 +458,7 @@ fn names_are_given_back_as_they_were_given() {
 }
 
 #[test]
-fn a_call_retries_what_its_names_say() {
+fn a_call_retries_the_kinds_that_it_names() {
     let mut calls = 0;
     let outcome = (|| {
         calls += 1;

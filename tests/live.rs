@@ -1,5 +1,5 @@
-//! Policies that are updated while the program runs: what handles follow, what they keep, what is
-//! refused, and who is told.
+//! Policies that are updated while the program runs: what handles follow and keep, which updates
+//! are refused, and the events of updates.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
@@ -17,13 +17,13 @@ use futures::channel::mpsc as channel;
 use futures::executor::block_on;
 use futures::stream;
 use persevere::classify::Kinded;
+use persevere::guard::{BlockingGuards, Guards};
 use persevere::policy::config::{ConfigError, Jitter, Problem};
 use persevere::policy::{
-    IntoPolicy, Policies, PoliciesBuilder, PolicyError, PolicyHandle, PolicyParts, Source,
-    UpdateEvent,
+    GuardedHandle, Live, Policies, PoliciesBuilder, PolicyError, PolicyHandle, UpdateEvent,
 };
 use persevere::time::{BlockingTimer, Clock, Timer, VirtualClock};
-use persevere::{Decision, Engine, MayInterrupt, Own, Reason, RetryExt};
+use persevere::{Decision, DynPolicy, Engine, Policy, Reason, RetryExt};
 
 use crate::support::{ms, secs};
 
@@ -39,7 +39,7 @@ fn busy() -> Result<(), Error> {
     Err(Error::other("busy"))
 }
 
-type Timed<X = Own> = PolicyHandle<X, (), VirtualClock>;
+type Timed = PolicyHandle<VirtualClock>;
 
 /// The handle of policy `a`, in virtual time.
 fn timed(policies: &Policies) -> (Timed, VirtualClock) {
@@ -59,7 +59,10 @@ fn attempts_at(handle: &Timed, clock: &VirtualClock) -> Vec<u64> {
 }
 
 /// How many attempts a call makes that always fails.
-fn attempts_of<X: persevere::retry::Ends>(handle: &PolicyHandle<X>) -> u32 {
+fn attempts_of<G>(handle: &Policy<Live, (), G>) -> u32
+where
+    G: Guards<Result<(), Error>> + BlockingGuards + Clone,
+{
     let retry = busy.retry_with(handle).timer(VirtualClock::new());
     retry.report().call().unwrap_err().attempts()
 }
@@ -71,7 +74,7 @@ fn constant(wait: u64, attempts: u32) -> Figment {
     toml(&format!("policies.a = {{ {EVERY_SECOND}, {wait}, attempts = {attempts} }}"))
 }
 
-/// All that is told of the updates.
+/// The events of updates.
 #[derive(Clone, Default)]
 struct Events(Arc<Mutex<Vec<String>>>);
 
@@ -131,7 +134,7 @@ mod following {
     }
 
     #[test]
-    fn what_a_policy_inherits_is_followed_too() {
+    fn inherited_settings_are_followed_too() {
         let policies = load("default_policy.attempts = 4\npolicies.a.jitter = false");
         let handle = policies.get("a").unwrap();
         let update = policies
@@ -197,13 +200,40 @@ mod following {
     }
 
     #[test]
-    fn a_retry_takes_its_form_where_it_is_made() {
+    fn a_retry_takes_its_settings_when_its_call_begins() {
         let policies = Policies::load(&constant(1, 2), "").unwrap();
         let (handle, clock) = timed(&policies);
         let retry = busy.retry_with(&handle);
-        policies.reload(&constant(5, 5)).unwrap();
+        policies.reload(&constant(5, 3)).unwrap();
         assert!(retry.call().is_err());
-        assert_eq!(clock.slept(), [secs(1)]);
+        assert_eq!(clock.slept(), [secs(5); 2]);
+
+        let (handle, clock) = timed(&policies);
+        let retry = (async || busy()).retry_with(&handle);
+        policies.reload(&constant(7, 2)).unwrap();
+        assert!(clock.block_on(retry).is_err());
+        assert_eq!(clock.slept(), [secs(7)]);
+    }
+
+    #[test]
+    fn an_erased_handle_follows_reloads() {
+        let policies = Policies::load(&constant(1, 3), "").unwrap();
+        let (handle, clock) = timed(&policies);
+        let erased: DynPolicy<Error> = handle.erase();
+        let waits = || {
+            let before = clock.slept().len();
+            assert!(erased.call(|_| busy()).is_err());
+            clock.slept().split_off(before)
+        };
+        assert_eq!(waits(), [secs(1); 2]);
+        policies.reload(&constant(5, 2)).unwrap();
+        assert_eq!(waits(), [secs(5)]);
+        assert_eq!(erased.worst_case(), Some(secs(5)));
+        policies.reload(&constant(6, 5)).unwrap();
+        policies.reload(&constant(7, 2)).unwrap();
+        assert_eq!(waits(), [secs(7)]);
+        drop(policies);
+        assert_eq!(waits(), [secs(7)]);
     }
 
     #[test]
@@ -221,7 +251,7 @@ mod following {
     }
 
     #[test]
-    fn what_is_derived_later_is_what_was_derived_before() {
+    fn a_handle_derived_later_is_as_one_derived_before() {
         // The longer first delay lifts the cap; the shorter one after it finds the cap as it was.
         let policies = load("policies.a = { jitter = 'none', wait_max = '5s', attempts = 9 }");
         let twice = |handle: PolicyHandle| handle.wait_min(secs(8)).wait_min(secs(1));
@@ -246,7 +276,7 @@ mod following {
             "strategy = 'linear', step = '2s'",
             "enabled = false",
         ];
-        let changes: [fn(PolicyHandle<MayInterrupt>) -> PolicyHandle<MayInterrupt>; 8] = [
+        let changes: [fn(GuardedHandle) -> GuardedHandle; 8] = [
             |handle| handle.attempts(1),
             |handle| handle.wait_min(secs(100)),
             |handle| handle.wait_max(ms(1)),
@@ -260,7 +290,7 @@ mod following {
             for next in loaded {
                 let settings = |text: &str| toml(&format!("policies.a = {{ {text} }}"));
                 let policies = Policies::load(&settings(first), "").unwrap();
-                let handle = || policies.get_interrupting("a").unwrap();
+                let handle = || policies.get_guarded("a").unwrap();
                 let derived = changes.map(|change| change(handle()));
                 policies.reload(&settings(next)).unwrap();
                 for (old, change) in derived.iter().zip(changes) {
@@ -278,39 +308,6 @@ mod following {
         assert_eq!(attempts_at(&handle, &clock), [0, 1, 2]);
         assert_eq!(attempts_at(&handle.clone().attempts(2), &clock), [0, 1]);
         assert_eq!(attempts_at(&handle.attempts(4).wait_min(secs(3)), &clock), [0, 3, 6, 9]);
-    }
-
-    #[test]
-    fn cached_handles_see_updates() {
-        let policies = Policies::load(&constant(1, 3), "").unwrap();
-        let (handle, clock) = timed(&policies);
-        let mut cached = handle.cached();
-        let mut waits = || {
-            let before = clock.slept().len();
-            assert!(busy.retry_with(&mut cached).call().is_err());
-            clock.slept().split_off(before)
-        };
-        assert_eq!(waits(), [secs(1); 2]);
-        policies.reload(&constant(5, 2)).unwrap();
-        assert_eq!(waits(), [secs(5)]);
-        policies.reload(&constant(6, 5)).unwrap();
-        policies.reload(&constant(7, 2)).unwrap();
-        assert_eq!(waits(), [secs(7)]);
-        drop(policies);
-        assert_eq!(waits(), [secs(7)]);
-    }
-
-    #[test]
-    fn a_call_of_a_cached_handle_finishes_on_the_form_it_began_with() {
-        let policies = Policies::load(&constant(1, 3), "").unwrap();
-        let (handle, clock) = timed(&policies);
-        let mut cached = handle.cached();
-        let operation = || {
-            policies.reload(&constant(5, 2)).unwrap();
-            busy()
-        };
-        assert!(operation.retry_with(&mut cached).call().is_err());
-        assert_eq!(clock.slept(), [secs(1); 2]);
     }
 }
 
@@ -365,7 +362,7 @@ mod disappearing {
     }
 
     #[test]
-    fn what_is_derived_while_a_policy_is_gone_follows_when_it_comes_back() {
+    fn a_handle_derived_while_a_policy_is_gone_follows_when_it_comes_back() {
         let policies = Policies::load(&constant(1, 3), "").unwrap();
         let (handle, clock) = timed(&policies);
         policies.reload(&toml("policies = {}")).unwrap();
@@ -376,7 +373,7 @@ mod disappearing {
     }
 
     #[test]
-    fn a_policy_that_comes_back_is_held_to_what_its_handles_ask() {
+    fn a_policy_that_comes_back_meets_the_requirements_of_its_handles() {
         let policies = load("policies.a.exceptions = ['TimedOut']");
         let handle = policies.get("a").unwrap();
         handle.check_kinds::<Error>().unwrap();
@@ -430,7 +427,7 @@ mod refusing {
     #[test]
     fn a_refusal_of_one_handle_leaves_the_others_as_they_are() {
         let policies = load("policies = { a = {}, b = {} }");
-        let (first, second) = (policies.get_interrupting("a").unwrap(), policies.get("b").unwrap());
+        let (first, second) = (policies.get_guarded("a").unwrap(), policies.get("b").unwrap());
         let text = "policies = { a.attempts = 7, b = { attempts = 8, breaker = {} } }";
         assert!(policies.reload(&toml(text)).is_err());
         assert_eq!((attempts_of(&first), attempts_of(&second)), (3, 3));
@@ -449,7 +446,7 @@ mod refusing {
     }
 
     #[test]
-    fn an_identical_update_changes_nothing_and_says_that_the_refusal_is_over() {
+    fn an_identical_update_changes_nothing_and_reports_that_the_refusal_is_over() {
         let events = Events::default();
         let policies = events.listen().load(&constant(1, 3), "").unwrap();
         let handle = policies.get("a").unwrap();
@@ -469,7 +466,7 @@ mod refusing {
     }
 
     #[test]
-    fn where_settings_come_from_is_that_of_the_last_update_also_if_it_says_the_same() {
+    fn the_source_of_settings_is_that_of_the_last_update_also_of_an_identical_one() {
         let policies = load("policies.a.attempt_timeout = '5s'");
         let same =
             figment::providers::Json::string(r#"{"policies":{"a":{"attempt_timeout":"5s"}}}"#);
@@ -486,10 +483,10 @@ mod refusing {
     }
 
     const ASKED: &str = "expected none, since calls of a plain handle always end with an outcome of \
-                         their own (`get_interrupting` takes it) (TOML source string, profile \
+                         their own (`get_guarded` accepts it) (TOML source string, profile \
                          `default`)";
     const HELD: &str = "expected none, since code has a plain handle of this policy, whose calls \
-                        always end with an outcome of their own (`get_interrupting` takes it) (TOML \
+                        always end with an outcome of their own (`get_guarded` accepts it) (TOML \
                         source string, profile `default`)";
 
     #[test]
@@ -510,8 +507,8 @@ mod refusing {
         );
         assert!(message("b").ends_with(ASKED));
         assert!(policies.get("c").is_ok());
-        assert!(["a", "b", "c"].iter().all(|name| policies.get_interrupting(name).is_ok()));
-        // What was refused has no plain handle, so updates of it are free.
+        assert!(["a", "b", "c"].iter().all(|name| policies.get_guarded(name).is_ok()));
+        // A refused policy has no plain handle, so updates of it are free.
         policies.reload(&toml("policies.a.attempt_timeout = '6s'")).unwrap();
     }
 
@@ -530,14 +527,14 @@ mod refusing {
             format!("`policies.a.attempt_timeout` is \"5s\", {HELD}")
         );
         assert_eq!(handle.revision(), 1);
-        // Inherited is as bad, and is said where it is written.
+        // An inherited setting is refused too, and reported at its place.
         let inherited = "policies.a = {}\ndefault_policy.attempt_timeout = '5s'";
         let error = policies.reload(&toml(inherited)).unwrap_err();
         assert_eq!(error.problems()[0].key(), "default_policy.attempt_timeout");
     }
 
     #[test]
-    fn a_derived_handle_refuses_what_its_base_does() {
+    fn a_derived_handle_refuses_the_same_updates_as_its_base() {
         let policies = load("policies.a = {}");
         let derived = policies.get("a").unwrap().attempts(5);
         let error = policies.reload(&toml("policies.a.breaker = {}")).unwrap_err();
@@ -546,10 +543,9 @@ mod refusing {
     }
 
     #[test]
-    fn an_interrupting_handle_takes_updates_that_may_interrupt() {
+    fn a_guarded_handle_takes_updates_that_may_interrupt() {
         let policies = load("policies = { a = {}, b = {} }");
-        let (_plain, handle) =
-            (policies.get("b").unwrap(), policies.get_interrupting("a").unwrap());
+        let (_plain, handle) = (policies.get("b").unwrap(), policies.get_guarded("a").unwrap());
         let derived = handle.clone().attempts(9);
         let settings =
             "policies = { a = { attempt_timeout = '5s', breaker.failures = 2 }, b = {} }";
@@ -561,14 +557,34 @@ mod refusing {
     }
 
     #[test]
-    fn a_plain_handle_is_one_for_good() {
+    fn a_plain_handle_refuses_updates_that_may_interrupt_while_it_is_alive() {
         let policies = load("policies.a = {}");
-        let interrupting = policies.get_interrupting("a").unwrap();
+        let guarded = policies.get_guarded("a").unwrap();
         policies.reload(&toml("policies.a.breaker = {}")).unwrap();
         policies.reload(&toml("policies.a = {}")).unwrap();
-        drop(policies.get("a").unwrap());
+        let plain = policies.get("a").unwrap();
         assert!(policies.reload(&toml("policies.a.breaker = {}")).is_err());
-        assert_eq!(interrupting.revision(), 3);
+        let copy = plain.clone();
+        drop(plain);
+        assert!(policies.reload(&toml("policies.a.breaker = {}")).is_err());
+        let derived = copy.attempts(7);
+        assert!(policies.reload(&toml("policies.a.breaker = {}")).is_err());
+        drop(derived);
+        policies.reload(&toml("policies.a.breaker = {}")).unwrap();
+        assert_eq!(guarded.revision(), 4);
+    }
+
+    /// A call borrows its handle, or owns it.
+    #[test]
+    fn a_call_of_a_plain_handle_keeps_it_alive() {
+        let policies = load("policies.a = {}");
+        let retry = busy.retry_with(policies.get("a").unwrap());
+        assert!(policies.reload(&toml("policies.a.breaker = {}")).is_err());
+        let erased: DynPolicy<Error> = policies.get("a").unwrap().erase();
+        drop(retry);
+        assert!(policies.reload(&toml("policies.a.breaker = {}")).is_err());
+        drop(erased);
+        policies.reload(&toml("policies.a.breaker = {}")).unwrap();
     }
 }
 
@@ -703,7 +719,7 @@ mod guards {
     #[test]
     fn a_setting_that_is_only_spelled_out_starts_nothing_anew() {
         let policies = load("policies.a = { budget = {}, breaker = {} }");
-        let handle = policies.get_interrupting("a").unwrap();
+        let handle = policies.get_guarded("a").unwrap();
         let spelled = "policies.a = { budget = { capacity = 500, retry_cost = 5 }, \
                        breaker = { failures = 5, open_for = '30s' }, wait_min = '0s' }";
         let retry = (|| Err::<(), _>(Error::from(ErrorKind::TimedOut))).retry_with(&handle);
@@ -777,11 +793,11 @@ mod guards {
         let derived = base.clone().attempts(2);
         let further = derived.clone().jitter(Jitter::None);
         assert_eq!((attempts_of(&derived), attempts_of(&further), attempts_of(&base)), (2, 2, 1));
-        assert_eq!(attempts_of(&policies.get_interrupting("a").unwrap()), 1);
+        assert_eq!(attempts_of(&policies.get_guarded("a").unwrap()), 1);
     }
 
     #[test]
-    fn a_budget_tells_the_time_by_the_clock_that_was_given_also_after_an_update() {
+    fn a_budget_reads_the_clock_that_was_given_also_after_an_update() {
         let clock = VirtualClock::new();
         let ratio = |share| {
             let model = "model = 'ratio', min_per_second = 1, ttl = '2s'";
@@ -811,16 +827,16 @@ mod guards {
 
     const BREAKER: &str = "breaker = { failures = 2, open_for = '30s' }";
 
-    fn broken() -> (Policies, Timed<MayInterrupt>, VirtualClock) {
+    fn broken() -> (Policies, GuardedHandle<VirtualClock>, VirtualClock) {
         let clock = VirtualClock::new();
         let policies = Policies::builder().clock(clock.clone()).load(&policy(BREAKER), "").unwrap();
-        let handle = policies.get_interrupting("a").unwrap().timer(clock.clone());
+        let handle = policies.get_guarded("a").unwrap().timer(clock.clone());
         let error = busy.retry_with(&handle).report().call().unwrap_err();
         assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 2));
         (policies, handle, clock)
     }
 
-    fn is_open(handle: &Timed<MayInterrupt>) -> bool {
+    fn is_open(handle: &GuardedHandle<VirtualClock>) -> bool {
         let outcome = (|| Ok::<_, Error>(())).retry_with(handle).report().call();
         outcome.is_err_and(|error| (error.reason(), error.attempts()) == (Reason::Circuit, 0))
     }
@@ -842,34 +858,23 @@ mod guards {
     }
 
     #[test]
-    fn a_call_that_nobody_brings_to_its_end_gives_back_what_it_took() {
+    fn a_call_that_is_not_brought_to_its_end_returns_its_withdrawal_and_its_probe() {
         let policies = Policies::load(&policy(BUDGET), "").unwrap();
         let handle = policies.get("a").unwrap();
-        let PolicyParts { source, mut hooks, .. } = (&handle).into_parts();
-        let mut engine = Engine::new();
-        engine.begin(None);
-        let Ok(_) =
-            engine.enter::<Result<(), Error>, Own, _, _>(source.backoff(), &mut hooks, None);
-        let decision =
-            engine.decide(source.backoff(), source.classifier(), &mut hooks, &busy(), None);
-        assert_eq!(decision, Decision::Wait(secs(0)));
+        let mut engine = Engine::new(&handle);
+        let Ok(_) = engine.enter(None);
+        assert_eq!(engine.decide(&busy(), None), Decision::Wait(secs(0)));
         assert_eq!(attempts_of(&handle), 2, "it holds what one retry costs");
         assert_eq!(attempts_of(&handle), 1);
-        drop(hooks);
+        drop(engine);
         assert_eq!(attempts_of(&handle), 2, "that is there again");
 
         let (_policies, handle, clock) = broken();
         clock.advance(secs(30));
-        let PolicyParts { source, mut hooks, .. } = (&handle).into_parts();
-        let mut probe = Engine::new();
-        probe.begin(None);
-        let entered = probe.enter::<Result<(), Error>, MayInterrupt, _, _>(
-            source.backoff(),
-            &mut hooks,
-            None,
-        );
+        let mut probe = Engine::<Result<(), Error>, _>::new(&handle);
+        let entered = probe.enter(None);
         assert!(entered.is_ok() && is_open(&handle), "it holds the only probe");
-        drop(hooks);
+        drop(probe);
         assert!(!is_open(&handle));
     }
 
@@ -883,7 +888,7 @@ mod guards {
         let error = busy.retry_with(&derived).report().call().unwrap_err();
         assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 3));
         assert!(is_open(&handle), "one new breaker for both");
-        // And it tells the time by the same clock.
+        // It reads the same clock.
         clock.advance(secs(30));
         assert!(!is_open(&handle));
     }
@@ -892,7 +897,7 @@ mod guards {
     fn a_call_in_flight_answers_to_the_breaker_it_began_with() {
         let clock = VirtualClock::new();
         let policies = Policies::builder().clock(clock.clone()).load(&policy(BREAKER), "").unwrap();
-        let handle = policies.get_interrupting("a").unwrap().timer(clock);
+        let handle = policies.get_guarded("a").unwrap().timer(clock);
         let mut attempts = handle.try_start().unwrap();
         policies.reload(&policy("breaker = { failures = 1 }")).unwrap();
         assert!(attempts.check_blocking(None::<()>).is_continue());
@@ -909,15 +914,15 @@ mod guards {
         assert!(is_open(&derived));
         drop(derived);
         policies.reload(&policy(BREAKER)).unwrap();
-        assert!(is_open(&policies.get_interrupting("a").unwrap().timer(VirtualClock::new())));
+        assert!(is_open(&policies.get_guarded("a").unwrap().timer(VirtualClock::new())));
     }
 }
 
-mod telling {
+mod events {
     use super::*;
 
     #[test]
-    fn a_listener_that_panics_keeps_nobody_from_hearing() {
+    fn a_listener_that_panics_does_not_affect_other_listeners() {
         let events = Events::default();
         let later = events.clone();
         let policies = Policies::builder()
@@ -933,7 +938,7 @@ mod telling {
         assert_eq!(attempts_of(&handle), 5);
     }
 
-    /// What panics again when it is caught and dropped.
+    /// A panic that panics again when it is caught and dropped.
     struct Bomb;
 
     impl Drop for Bomb {
@@ -943,7 +948,7 @@ mod telling {
     }
 
     #[test]
-    fn a_listener_whose_panic_panics_leaves_the_telling_to_go_on() {
+    fn a_listener_whose_panic_panics_does_not_end_the_events() {
         let events = Events::default();
         let later = events.clone();
         let policies = Policies::builder()
@@ -954,6 +959,62 @@ mod telling {
         policies.reload(&constant(1, 4)).unwrap();
         policies.reload(&constant(1, 5)).unwrap();
         assert_eq!(events.take().len(), 2);
+    }
+
+    #[test]
+    fn a_limit_on_attempts_without_effect_is_reported_once() {
+        let events = Events::default();
+        let limited = |attempts: u32| {
+            let wait = "wait_min = '0s', attempt_timeout = '5s'";
+            toml(&format!("policies.a = {{ {wait}, attempts = {attempts} }}"))
+        };
+        let policies = events.listen().load(&limited(3), "").unwrap();
+        let handle = policies.get_guarded("a").unwrap();
+        let awaited = (async || busy()).retry_with(&handle);
+        assert!(VirtualClock::new().block_on(awaited).is_err());
+        assert_eq!(events.take(), [""; 0]);
+        assert!(handle.call(|_| busy()).is_err());
+        assert_eq!(
+            events.take(),
+            [
+                "`attempt_timeout` of the retry policy `a` has no effect on a blocking call or `run_with`: give \
+              the operation a timeout of its own"
+            ]
+        );
+        assert!(handle.call(|_| busy()).is_err());
+        assert!(handle.clone().attempts(2).call(|_| busy()).is_err());
+        let mut attempts = handle.try_start().unwrap();
+        assert!(attempts.check_blocking(busy()).is_continue());
+        policies.reload(&limited(4)).unwrap();
+        let erased: DynPolicy<Error> = handle.clone().erase();
+        assert!(erased.call(|_| busy()).is_err());
+        assert_eq!(events.take().len(), 1, "the update alone");
+    }
+
+    /// Each such use reports it.
+    #[test]
+    fn a_loop_an_erased_policy_and_run_with_report_a_limit_without_effect() {
+        let plays: [fn(GuardedHandle); 3] = [
+            |handle| {
+                let mut attempts = handle.try_start().unwrap();
+                assert!(attempts.attempt_blocking(|| Some(())).is_break());
+            },
+            |handle| {
+                let erased: DynPolicy<Error> = handle.erase();
+                assert!(erased.call(|_| Ok(())).is_ok());
+            },
+            |handle| {
+                let run = handle.run_with((), |(), _| async { ((), Ok::<_, Error>(())) });
+                assert!(VirtualClock::new().block_on(run).1.is_ok());
+            },
+        ];
+        for play in plays {
+            let events = Events::default();
+            let settings = toml("policies.a.attempt_timeout = '5s'");
+            let policies = events.listen().load(&settings, "").unwrap();
+            play(policies.get_guarded("a").unwrap());
+            assert_eq!(events.take().len(), 1);
+        }
     }
 
     /// Policies that their own listener knows.
@@ -979,7 +1040,7 @@ mod telling {
     }
 
     #[test]
-    fn an_update_by_a_listener_is_told_after_the_one_it_hears_of() {
+    fn an_update_by_a_listener_is_reported_after_the_one_it_reacts_to() {
         let (itself, events) = (Itself::default(), Events::default());
         let (known, later) = (itself.clone(), events.clone());
         let policies = Policies::builder()
@@ -1006,7 +1067,7 @@ mod telling {
     }
 
     #[test]
-    fn updates_of_many_threads_are_told_in_the_order_in_which_they_came_into_force() {
+    fn updates_of_many_threads_are_reported_in_the_order_in_which_they_came_into_force() {
         const THREADS: u32 = 8;
         const EACH: u32 = 25;
         let revisions = Arc::new(Mutex::new(Vec::new()));
@@ -1140,7 +1201,7 @@ mod streams {
     }
 
     #[test]
-    fn a_stream_that_is_always_ready_starves_nobody() {
+    fn a_stream_that_is_always_ready_starves_no_other_task() {
         let policies = Policies::load(&constant(1, 3), "").unwrap();
         let updates = stream::iter((1..=5).map(|n| constant(1, n)).cycle());
         let others_turn = async {
@@ -1230,7 +1291,7 @@ mod callers {
         }
     }
 
-    /// What one call was seen to do, all of one revision.
+    /// The observations of one call, all of one revision.
     fn check(
         executions: u32,
         announced: Option<u32>,
@@ -1286,20 +1347,21 @@ mod callers {
         check(executions, announced, &timer.0.lock().unwrap(), &kinds.lock().unwrap())
     }
 
-    fn call_cached(handle: &PolicyHandle) -> u64 {
-        let mut cached = handle.clone().cached();
-        let (timer, kinds) = (GivesWay::default(), RefCell::new(Vec::new()));
+    fn call_erased(handle: &PolicyHandle) -> u64 {
+        let (timer, kinds) = (GivesWay::default(), Arc::new(Mutex::new(Vec::new())));
+        let erased: DynPolicy<AskedAsync> = handle.clone().timer(timer.clone()).erase();
         let mut last = 0;
         for _ in 0..3 {
             let (mut executions, mut announced) = (0, None);
-            let operation = |attempt: persevere::Attempt| {
+            let outcome = erased.call(|attempt| {
                 executions += 1;
                 announced = attempt.max_attempts().map(Into::into);
-                Err::<(), _>(Asked(&kinds))
-            };
-            assert!(operation.retry_with(&mut cached).timer(timer.clone()).call().is_err());
+                Err::<(), _>(AskedAsync(kinds.clone()))
+            });
+            assert!(outcome.is_err());
             let delays = std::mem::take(&mut *timer.0.lock().unwrap());
-            let seen = check(executions, announced, &delays, &kinds.take());
+            let kinds = std::mem::take(&mut *kinds.lock().unwrap());
+            let seen = check(executions, announced, &delays, &kinds);
             assert!(seen >= last, "an older revision after a newer one");
             last = seen;
         }
@@ -1330,7 +1392,7 @@ mod callers {
         let policies = Policies::load(&revision(1), "").unwrap();
         let handle = policies.get("a").unwrap();
         handle.check_kinds::<AskedAsync>().unwrap();
-        // Settings of one's own that change nothing of what is checked.
+        // A typed setting that is not among the checked ones.
         let derived = handle.clone().retry_after_max(secs(1));
         let progress = Arc::new(Progress::default());
 
@@ -1341,7 +1403,7 @@ mod callers {
                 thread::spawn(move || {
                     let mut last = 0;
                     while progress.note(&mut last, call(&handle)) {
-                        progress.note(&mut last, call_cached(&handle));
+                        progress.note(&mut last, call_erased(&handle));
                         let fresh = policies.get("a").unwrap().retry_after_max(secs(2));
                         progress.note(&mut last, call(&fresh));
                     }

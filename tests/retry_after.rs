@@ -1,5 +1,5 @@
-//! A server's delay: what each header means by its specification, what it means with others, and
-//! that nothing a server may send does harm. The last part is end to end, in virtual time.
+//! The delay of a server: the meaning of each header by its specification, of several headers
+//! together, and of malformed ones. The last part is end to end, in virtual time.
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -7,9 +7,11 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use persevere::classify::retry_after::ServerDelay::{After, Never};
+use persevere::classify::retry_after::ServerDelay::{After, Forbidden};
 use persevere::classify::retry_after::{ServerDelay, server_delay, verdict};
-use persevere::classify::{ClassifierExt, by_mark, transient_after};
+use persevere::classify::{
+    Marked, by_mark, classify_fn, permanent, retry_after_jitter, transient, transient_after,
+};
 use persevere::time::VirtualClock;
 use persevere::{
     Attempt, Backoff, Limits, Policy, Reason, RetryExt, Verdict, constant, exponential, immediate,
@@ -25,7 +27,7 @@ const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// `after(120)` is what a server says that asks for two minutes.
+/// `after(120)` is the delay of a server that asks for two minutes.
 const fn after(seconds: u64) -> Option<ServerDelay> {
     Some(After(secs(seconds)))
 }
@@ -46,7 +48,7 @@ fn november() -> SystemTime {
     UNIX_EPOCH + secs(784_111_777)
 }
 
-/// What the server says, when it is heard in November 1994.
+/// The delay of a server by these headers, in November 1994.
 fn said(lines: &[(&str, &str)]) -> Option<ServerDelay> {
     server_delay(&headers(lines), november())
 }
@@ -55,10 +57,10 @@ fn said(lines: &[(&str, &str)]) -> Option<ServerDelay> {
 // `Retry-After`: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
 
 #[test]
-fn the_examples_of_rfc_9110_are_understood() {
+fn the_examples_of_rfc_9110_are_read() {
     assert_eq!(said(&[("Retry-After", "120")]), after(120));
 
-    // The other example, a minute and a half before.
+    // The other example, a minute and a half before the date.
     let lines = [
         ("Date", "Fri, 31 Dec 1999 23:58:29 GMT"),
         ("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"),
@@ -85,18 +87,18 @@ fn a_date_may_have_any_of_the_three_formats() {
 }
 
 #[test]
-fn a_date_is_compared_with_the_date_of_the_response_and_not_with_our_clock() {
+fn a_date_is_compared_with_the_date_of_the_response_and_not_with_the_local_clock() {
     let response = headers(&[
         ("Date", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ("Retry-After", "Sun, 06 Nov 1994 08:50:00 GMT"),
     ]);
-    for ours in [UNIX_EPOCH, november() - secs(1 << 20), november(), november() + secs(1 << 20)] {
-        assert_eq!(server_delay(&response, ours), after(23), "{ours:?}");
+    for now in [UNIX_EPOCH, november() - secs(1 << 20), november(), november() + secs(1 << 20)] {
+        assert_eq!(server_delay(&response, now), after(23), "{now:?}");
     }
 }
 
 #[test]
-fn a_date_is_compared_with_the_given_time_where_the_response_has_none_that_is_one() {
+fn a_date_is_compared_with_the_given_time_where_the_response_has_no_valid_date() {
     let date = ("Retry-After", "Sun, 06 Nov 1994 08:50:00 GMT");
     assert_eq!(said(&[date]), after(23));
     assert_eq!(said(&[date, ("Date", "yesterday")]), after(23));
@@ -104,7 +106,7 @@ fn a_date_is_compared_with_the_given_time_where_the_response_has_none_that_is_on
         said(&[date, ("Date", "yesterday"), ("Date", "Sun Nov  6 08:49:57 1994")]),
         after(3)
     );
-    // A fraction of ours counts, and a time before 1970 is 1970.
+    // A fraction of the given time counts, and a time before 1970 is 1970.
     let almost = server_delay(&headers(&[date]), november() - ms(1));
     assert_eq!(almost, Some(After(ms(23_001))));
     let long_ago = server_delay(&headers(&[date]), UNIX_EPOCH - secs(9));
@@ -112,13 +114,13 @@ fn a_date_is_compared_with_the_given_time_where_the_response_has_none_that_is_on
 }
 
 #[test]
-fn a_date_that_has_passed_is_no_wait() {
+fn a_date_that_has_passed_is_a_delay_of_zero() {
     assert_eq!(said(&[("Retry-After", "Sun, 06 Nov 1994 08:49:36 GMT")]), after(0));
     assert_eq!(said(&[("Retry-After", "Thu, 01 Jan 1970 00:00:00 GMT")]), after(0));
 }
 
 #[test]
-fn what_is_no_delay_is_ignored() {
+fn a_malformed_retry_after_is_ignored() {
     let malformed = [
         "",
         " ",
@@ -171,7 +173,7 @@ fn a_number_may_be_too_large_for_any_clock() {
 }
 
 #[test]
-fn of_several_headers_the_longest_counts() {
+fn the_longest_delay_of_several_headers_counts() {
     let lines = [
         ("Retry-After", "30"),
         ("Retry-After", "Sun, 06 Nov 1994 08:50:37 GMT"),
@@ -215,22 +217,22 @@ fn a_pushback_that_is_negative_or_cannot_be_read_forbids_a_retry() {
         "1 2",
     ];
     for value in forbidding {
-        assert_eq!(said(&[("grpc-retry-pushback-ms", value)]), Some(Never), "{value:?}");
-        // Whatever else was said.
+        assert_eq!(said(&[("grpc-retry-pushback-ms", value)]), Some(Forbidden), "{value:?}");
+        // Also beside another header.
         let also = [("Retry-After", "1"), ("grpc-retry-pushback-ms", value)];
-        assert_eq!(said(&also), Some(Never), "{value:?}");
+        assert_eq!(said(&also), Some(Forbidden), "{value:?}");
     }
     // As in `shouldRetry` of grpc-go's stream.go.
     let twice = [("grpc-retry-pushback-ms", "10"), ("grpc-retry-pushback-ms", "10")];
-    assert_eq!(said(&twice), Some(Never));
+    assert_eq!(said(&twice), Some(Forbidden));
 }
 
 // ------------------------------------------------------------------------------------------------
-// AWS: the cases of `x-amz-retry-after` that its SDKs for Go and JavaScript are tested with,
+// AWS: the test cases of `x-amz-retry-after` in its SDKs for Go and JavaScript,
 // https://github.com/aws/aws-sdk-go-v2/pull/3400: 50 ms of exponential backoff without jitter.
 
 #[test]
-fn amazons_delay_is_in_milliseconds_above_the_backoffs_own() {
+fn amazons_delay_is_in_milliseconds_and_a_floor_under_the_backoff() {
     let slept = |value: &str| {
         let replies = [reply(500, &[("x-amz-retry-after", value)]), reply(200, &[])];
         let (clock, status) = run(replies, exponential(ms(50)).max_attempts(3));
@@ -243,8 +245,8 @@ fn amazons_delay_is_in_milliseconds_above_the_backoffs_own() {
     assert_eq!(slept("0"), [ms(50)]);
     // "invalid x-amz-retry-after falls back to exponential backoff"
     assert_eq!(slept("invalid"), [ms(50)]);
-    // "x-amz-retry-after maximum is 5+exponential backoff duration": not here, a server's delay is
-    // not shortened.
+    // "x-amz-retry-after maximum is 5+exponential backoff duration": not in this crate, which does not
+    // shorten the delay of a server.
     assert_eq!(slept("10000"), [ms(10_000)]);
 }
 
@@ -298,7 +300,7 @@ fn a_malformed_rate_limit_is_ignored_as_a_whole() {
 }
 
 #[test]
-fn what_asks_for_a_wait_goes_before_a_rate_limit() {
+fn headers_that_ask_for_a_delay_go_before_a_rate_limit() {
     // Section 7: "the Retry-After field MUST take precedence".
     let rate_limit = ("RateLimit", r#""default";r=0;t=3600"#);
     assert_eq!(said(&[rate_limit, ("Retry-After", "5")]), after(5));
@@ -308,22 +310,22 @@ fn what_asks_for_a_wait_goes_before_a_rate_limit() {
 }
 
 #[test]
-fn the_drafts_earlier_reset_counts_once_nothing_remains() {
+fn the_reset_of_the_earlier_draft_counts_when_nothing_remains() {
     // https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06
     let reset = ("RateLimit-Reset", "50");
     assert_eq!(said(&[("RateLimit-Remaining", "0"), reset]), after(50));
     assert_eq!(said(&[("RateLimit-Remaining", "1"), reset]), None);
-    assert_eq!(said(&[("X-RateLimit-Remaining", "0"), reset]), None, "the one of another limit");
+    assert_eq!(said(&[("X-RateLimit-Remaining", "0"), reset]), None, "the header of another limit");
     assert_eq!(said(&[reset]), None);
     assert_eq!(said(&[("RateLimit-Remaining", "0")]), None);
-    // Some send a point in time under this name too.
+    // Some servers send a point in time in this header.
     let in_time = [("RateLimit-Remaining", "0"), ("RateLimit-Reset", "1000000000")];
     assert_eq!(said(&in_time), after(1_000_000_000 - 784_111_777));
 }
 
 #[test]
 fn githubs_reset_is_a_point_in_time() {
-    // The example that GitHub's documentation had for years; it resets at 15:41:06.
+    // The example of earlier versions of GitHub's documentation; the limit resets at 15:41:06.
     let lines = [
         ("Date", "Tue, 20 Aug 2013 14:50:41 GMT"),
         ("X-RateLimit-Limit", "60"),
@@ -333,7 +335,7 @@ fn githubs_reset_is_a_point_in_time() {
     assert_eq!(said(&lines), after(50 * 60 + 25));
     assert_eq!(server_delay(&headers(&lines[1..]), UNIX_EPOCH + secs(1_377_013_260)), after(6));
     assert_eq!(server_delay(&headers(&lines[1..]), UNIX_EPOCH + secs(1_377_013_267)), after(0));
-    // Others send seconds under this name.
+    // Other servers send seconds in this header.
     let seconds = |reset| said(&[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", reset)]);
     assert_eq!(seconds("50"), after(50));
     assert_eq!(seconds("999999999"), after(999_999_999));
@@ -345,7 +347,7 @@ fn githubs_reset_is_a_point_in_time() {
 // With a status.
 
 #[test]
-fn a_status_says_whether_and_the_headers_say_when() {
+fn a_status_decides_whether_there_is_a_retry_and_the_headers_when() {
     let lines = |status: u16, lines: &[(&str, &str)]| {
         verdict(StatusCode::from_u16(status).unwrap(), &headers(lines), november())
     };
@@ -354,10 +356,10 @@ fn a_status_says_whether_and_the_headers_say_when() {
     let later = Some(Verdict::RetryAfter(secs(9)));
     for status in 100..1000 {
         let given = (lines(status, &[]), lines(status, &wait), lines(status, &forbid));
-        let (stop, never) = (Some(Verdict::Stop), Some(Verdict::Never));
+        let (stop, forbidden) = (Some(Verdict::Stop), Some(Verdict::Forbidden));
         let expected = match status {
-            408 | 425 | 429 | 500 | 502 | 503 | 504 => (Some(Verdict::Retry), later, never),
-            403 | 413 => (stop, later, never),
+            408 | 425 | 429 | 500 | 502 | 503 | 504 => (Some(Verdict::Retry), later, forbidden),
+            403 | 413 => (stop, later, forbidden),
             400..=599 => (stop, stop, stop),
             _ => (None, None, None),
         };
@@ -366,9 +368,9 @@ fn a_status_says_whether_and_the_headers_say_when() {
 }
 
 // ------------------------------------------------------------------------------------------------
-// Whatever a server sends.
+// Any header of a server.
 
-/// Values that are nearly something.
+/// Values that are nearly valid.
 fn value() -> impl Strategy<Value = Vec<u8>> {
     let date =
         (0..253_402_300_800_u64).prop_map(|at| httpdate::fmt_http_date(UNIX_EPOCH + secs(at)));
@@ -403,7 +405,7 @@ const NAMES: [&str; 9] = [
     "x-ratelimit-reset",
 ];
 
-/// Up to eight headers; bytes that no header can hold are left out by `http` itself.
+/// Up to eight headers; `http` itself leaves out bytes that a header cannot have.
 fn any_headers() -> impl Strategy<Value = HeaderMap> {
     let line = (prop::sample::select(&NAMES[..]), value());
     prop::collection::vec(line, 0..8).prop_map(|lines| {
@@ -435,7 +437,7 @@ proptest! {
     })]
 
     #[test]
-    fn nothing_that_a_server_may_send_panics(
+    fn headers_of_any_bytes_do_not_panic(
         headers in any_headers(),
         now in any_time(),
         status in 100_u16..1000,
@@ -443,9 +445,9 @@ proptest! {
         let status = StatusCode::from_u16(status).unwrap();
         let said = server_delay(&headers, now);
         let given = verdict(status, &headers, now);
-        if said == Some(Never) {
+        if said == Some(Forbidden) {
             prop_assert!(headers.contains_key("grpc-retry-pushback-ms"));
-            prop_assert!(matches!(given, None | Some(Verdict::Stop | Verdict::Never)));
+            prop_assert!(matches!(given, None | Some(Verdict::Stop | Verdict::Forbidden)));
         }
         if let (Some(After(delay)), Some(Verdict::RetryAfter(given))) = (said, given) {
             prop_assert_eq!(delay, given);
@@ -453,12 +455,12 @@ proptest! {
     }
 
     #[test]
-    fn digits_are_exactly_as_many_seconds(number: u64) {
+    fn digits_are_exact_seconds(number: u64) {
         prop_assert_eq!(said(&[("Retry-After", &number.to_string())]), after(number));
     }
 
     #[test]
-    fn two_dates_are_as_far_apart_as_they_say(
+    fn two_dates_give_their_difference(
         sent in 0..253_402_300_800_u64,
         until in 0..253_402_300_800_u64,
         now in any_time(),
@@ -469,12 +471,12 @@ proptest! {
     }
 
     #[test]
-    fn another_header_never_shortens_a_wait(headers in any_headers(), seconds in 0..1000_u32) {
+    fn another_header_never_shortens_a_delay(headers in any_headers(), seconds in 0..1000_u32) {
         let mut more = headers.clone();
         more.append("retry-after", seconds.into());
         match server_delay(&more, november()) {
             Some(After(delay)) => prop_assert!(delay >= secs(seconds.into())),
-            other => prop_assert_eq!(other, Some(Never)),
+            other => prop_assert_eq!(other, Some(Forbidden)),
         }
     }
 
@@ -488,9 +490,9 @@ proptest! {
     ) {
         let attempt = Attempt::new(number).with_seed(seed);
         let given = Verdict::RetryAfter(delay).with_jitter(&attempt, least..=most);
-        let Verdict::RetryAfter(given) = given else { panic!("it stays a delay") };
+        let Verdict::RetryAfter(given) = given else { panic!("a delay stays a delay") };
         prop_assert!(given >= delay);
-        // 584 years are as long as it gets.
+        // The longest duration is 584 years.
         let most = least.max(most).min(Duration::from_nanos(u64::MAX));
         prop_assert!(given <= delay.saturating_add(most));
         for other in [Verdict::Accept, Verdict::Retry, Verdict::Stop] {
@@ -509,8 +511,7 @@ fn reply(status: u16, lines: &[(&str, &str)]) -> Response<()> {
     response
 }
 
-/// Makes a call that gets these replies, as a program would: the clock after it, and the status of
-/// what came out.
+/// Makes a call that gets these replies: the clock after the call, and the status of its outcome.
 fn run<B: Backoff + persevere::Finite, const N: usize>(
     replies: [Response<()>; N],
     backoff: B,
@@ -529,7 +530,7 @@ fn run<B: Backoff + persevere::Finite, const N: usize>(
 }
 
 #[test]
-fn a_call_comes_back_when_the_server_said_and_not_earlier() {
+fn a_retry_begins_after_the_delay_of_the_server_and_not_earlier() {
     let replies = [
         reply(503, &[("Retry-After", "120")]),
         reply(429, &[("Retry-After", "Sun, 06 Nov 1994 08:50:07 GMT")]),
@@ -540,25 +541,25 @@ fn a_call_comes_back_when_the_server_said_and_not_earlier() {
     ];
     let (clock, status) = run(replies, constant(secs(1)).max_delay(secs(2)).max_attempts(9));
     assert_eq!(status, 200);
-    // It is a floor: it goes above the cap, never below the backoff, and does not last.
+    // The delay is a floor: it may exceed the cap, it is never below the backoff, and counts once.
     assert_eq!(clock.slept(), [secs(120), secs(30), secs(1), secs(1), secs(45)]);
 }
 
 #[test]
-fn a_server_that_forbids_a_retry_gets_none() {
+fn a_server_that_forbids_a_retry_is_not_asked_again() {
     let replies = [reply(503, &[("grpc-retry-pushback-ms", "-1"), ("Retry-After", "1")])];
     let (clock, status) = run(replies, constant(secs(1)).max_attempts(9));
     assert_eq!((status, clock.slept()), (503, vec![]));
 }
 
 #[test]
-fn what_no_retry_helps_comes_out_at_once() {
+fn a_status_that_is_not_transient_is_returned_at_once() {
     let (clock, status) = run([reply(404, &[("Retry-After", "1")])], immediate().max_attempts(9));
     assert_eq!((status, clock.slept()), (404, vec![]));
 }
 
 #[test]
-fn a_limit_on_attempts_holds_whatever_the_server_says() {
+fn a_limit_on_attempts_holds_where_the_server_asks_for_a_retry() {
     let replies = [503, 503].map(|status| reply(status, &[("Retry-After", "1")]));
     let (clock, status) = run(replies, immediate().max_attempts(2));
     assert_eq!((status, clock.slept()), (503, vec![secs(1)]));
@@ -595,7 +596,7 @@ fn a_delay_above_the_ceiling_ends_the_call_with_its_own_reason() {
 }
 
 #[test]
-fn jitter_spreads_those_who_were_told_the_same() {
+fn jitter_spreads_calls_that_were_given_the_same_delay() {
     let call = |seed: u64| {
         let clock = VirtualClock::new();
         let _ = (|| Err::<(), _>(reply(503, &[("Retry-After", "30")])))
@@ -621,15 +622,15 @@ fn jitter_spreads_those_who_were_told_the_same() {
 }
 
 #[test]
-fn jitter_is_independent_of_the_backoffs_draws() {
-    // Were both the same number, each floor of 1 s + x would be a whole second above a backoff of x.
+fn jitter_of_a_delay_is_independent_of_the_draws_of_the_backoff() {
+    // With equal draws, each floor of 1 s + x would be a whole second above a backoff of x.
     let second = secs(1);
     let differences: HashSet<_> = (0..100)
         .map(|seed| {
             let attempt = Attempt::new(1).with_seed(seed);
             let own = constant(second).full_jitter().delay(&attempt).unwrap();
             let floor = Verdict::RetryAfter(second).with_jitter(&attempt, Duration::ZERO..=second);
-            let Verdict::RetryAfter(floor) = floor else { panic!("it stays a delay") };
+            let Verdict::RetryAfter(floor) = floor else { panic!("a delay stays a delay") };
             floor - own
         })
         .collect();
@@ -640,7 +641,7 @@ fn jitter_is_independent_of_the_backoffs_draws() {
 fn the_classifier_of_a_policy_can_have_jitter() {
     let clock = VirtualClock::new();
     let policy = Policy::new(immediate().max_attempts(3))
-        .classifier(by_mark().retry_after_jitter(ms(1)..=ms(1)))
+        .classifier(retry_after_jitter(by_mark(), ms(1)..=ms(1)))
         .timer(clock.clone());
     let mut replies = [transient_after("busy", secs(2)), "busy".into()].into_iter();
     let outcome = policy.call(|_| replies.next().map_or(Ok(()), Err));
@@ -649,6 +650,61 @@ fn the_classifier_of_a_policy_can_have_jitter() {
 
 #[test]
 #[should_panic(expected = "ends before it starts")]
-fn a_jitter_that_ends_before_it_starts_is_refused_where_it_is_given() {
-    let _ = by_mark().retry_after_jitter(secs(2)..=secs(1));
+fn a_jitter_whose_range_ends_before_it_starts_is_refused() {
+    let _ = retry_after_jitter(by_mark(), secs(2)..=secs(1));
+}
+
+/// `.until` decides whether a value is retried, and not when.
+#[test]
+fn a_delay_of_a_value_stays_under_until() {
+    let clock = VirtualClock::new();
+    let policy = || Policy::new(constant(secs(1)).max_attempts(2)).timer(clock.clone());
+    let verdict = |value: u16| match value {
+        202 => Some(Verdict::RetryAfter(secs(9))),
+        503 => Some(Verdict::Forbidden),
+        404 => Some(Verdict::Stop),
+        _ => None,
+    };
+    let classify = |outcome: &Result<u16, ()>, _: &Attempt| outcome.ok().and_then(verdict);
+    let is_ok = |value: &u16| *value == 200;
+    let slept = |value: u16| {
+        let before = clock.slept().len();
+        for retry in [
+            (|| Ok(value)).retry_with(policy()).classify(classify).until(is_ok).call(),
+            (|| Ok(value)).retry_with(policy()).until(is_ok).classify(classify).call(),
+            (|| Ok(value)).retry_with(policy().classify(classify)).until(is_ok).call(),
+            policy().classify(classify).until(is_ok).call(|_| Ok(value)),
+        ] {
+            assert_eq!(retry, Ok(value));
+        }
+        clock.slept().split_off(before)
+    };
+    assert_eq!(slept(202), [secs(9); 4], "a delay");
+    assert_eq!(slept(503), [], "a prohibition");
+    assert_eq!(slept(100), [secs(1); 4], "no opinion");
+    assert_eq!(slept(200), [], "a value that is accepted");
+}
+
+/// A prohibition holds in any order of classifiers.
+#[test]
+fn a_permanent_error_is_not_retried_whatever_delay_another_classifier_gives() {
+    let clock = VirtualClock::new();
+    let policy = || Policy::new(constant(secs(1)).max_attempts(3)).timer(clock.clone());
+    let late = |outcome: &Result<(), Marked<u16>>, _: &Attempt| {
+        outcome.as_ref().err().map(|_| Verdict::RetryAfter(secs(5)))
+    };
+    let gone = || Err::<(), _>(permanent(410_u16));
+    for retry in [
+        gone.retry_with(policy()).classifier(by_mark()).classify(late).when(|_| true).call(),
+        gone.retry_with(policy()).classify(late).classifier(by_mark()).when(|_| true).call(),
+        gone.retry_with(policy()).classifier((classify_fn(late), by_mark())).when(|_| true).call(),
+        gone.retry_with(policy().classifier(by_mark())).classify(late).when(|_| true).call(),
+    ] {
+        assert!(retry.is_err());
+    }
+    assert_eq!(clock.slept(), []);
+    // An error without a mark has the delay.
+    let busy = || Err::<(), _>(transient(503_u16));
+    let _ = busy.retry_with(policy()).classifier(by_mark()).classify(late).when(|_| true).call();
+    assert_eq!(clock.slept(), [secs(5); 2]);
 }

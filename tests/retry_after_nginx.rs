@@ -1,4 +1,4 @@
-//! What a real nginx says of a retry, and calls that obey it in virtual time.
+//! The delays that a real nginx asks for, and calls that wait for them in virtual time.
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -17,19 +17,19 @@ const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// How a call went.
-struct Went {
+/// The course of a call.
+struct Course {
     /// The status of each response.
     statuses: Vec<u16>,
-    /// When each was sent, by nginx's clock.
+    /// The time at which each was sent, by the clock of nginx.
     sent: Vec<SystemTime>,
     slept: Vec<Duration>,
     reason: Reason,
 }
 
-/// Calls up to three times, a second apart unless nginx asks for more; `on_retry` is told before
+/// Makes up to three attempts, a second apart unless nginx asks for more; `on_retry` is called before
 /// each sleep.
-fn call(nginx: &Nginx, path: &str, mut on_retry: impl FnMut()) -> Went {
+fn call(nginx: &Nginx, path: &str, mut on_retry: impl FnMut()) -> Course {
     let (clock, mut reason) = (VirtualClock::new(), None);
     let (mut statuses, mut sent) = (vec![], vec![]);
     let operation = || {
@@ -49,10 +49,10 @@ fn call(nginx: &Nginx, path: &str, mut on_retry: impl FnMut()) -> Went {
         .timer(clock.clone())
         .call();
     assert_eq!(outcome.unwrap().status().as_u16(), *statuses.last().unwrap());
-    Went { statuses, sent, slept: clock.slept(), reason: reason.unwrap() }
+    Course { statuses, sent, slept: clock.slept(), reason: reason.unwrap() }
 }
 
-/// An nginx that is closed for maintenance as long as there is a file of that name.
+/// An nginx that is closed for maintenance as long as the file `maintenance` exists.
 fn closed(retry_after: &str) -> Option<Nginx> {
     let server = format!(
         r#"error_page 503 @closed;
@@ -68,34 +68,34 @@ fn closed(retry_after: &str) -> Option<Nginx> {
 }
 
 #[test]
-fn a_service_that_is_closed_is_asked_again_after_the_seconds_that_it_says() {
+fn a_closed_service_is_asked_again_after_the_seconds_of_its_header() {
     let Some(nginx) = closed("120") else { return };
-    let went = call(&nginx, "/", || nginx.remove("maintenance"));
-    assert_eq!((went.statuses, went.reason), (vec![503, 200], Reason::Succeeded));
-    assert_eq!(went.slept, [secs(120)]);
+    let course = call(&nginx, "/", || nginx.remove("maintenance"));
+    assert_eq!((course.statuses, course.reason), (vec![503, 200], Reason::Succeeded));
+    assert_eq!(course.slept, [secs(120)]);
 }
 
 #[test]
-fn a_service_that_is_closed_is_asked_again_at_the_date_that_it_says() {
+fn a_closed_service_is_asked_again_at_the_date_of_its_header() {
     let date = fmt_http_date(SystemTime::now() + secs(200));
     let Some(nginx) = closed(&date) else { return };
-    let went = call(&nginx, "/", || nginx.remove("maintenance"));
-    assert_eq!((went.statuses, went.reason), (vec![503, 200], Reason::Succeeded));
-    let left = parse_http_date(&date).unwrap().duration_since(went.sent[0]).unwrap();
+    let course = call(&nginx, "/", || nginx.remove("maintenance"));
+    assert_eq!((course.statuses, course.reason), (vec![503, 200], Reason::Succeeded));
+    let left = parse_http_date(&date).unwrap().duration_since(course.sent[0]).unwrap();
     assert!(left <= secs(200), "{left:?}");
-    assert_eq!(went.slept, [left]);
+    assert_eq!(course.slept, [left]);
 }
 
 #[test]
-fn a_service_that_is_closed_for_hours_is_not_waited_for() {
+fn a_service_that_is_closed_for_hours_is_not_asked_again() {
     let Some(nginx) = closed("7200") else { return };
-    let went = call(&nginx, "/", || panic!("no retry is announced"));
-    assert_eq!((went.statuses, went.slept), (vec![503], vec![]));
-    assert_eq!(went.reason, Reason::RetryAfterTooLong);
+    let course = call(&nginx, "/", || panic!("no retry is announced"));
+    assert_eq!((course.statuses, course.slept), (vec![503], vec![]));
+    assert_eq!(course.reason, Reason::RetryAfterTooLong);
 }
 
 #[test]
-fn what_comes_too_often_is_asked_again_when_the_service_says() {
+fn a_request_that_comes_too_often_is_made_again_after_the_delay_of_the_header() {
     let date = fmt_http_date(SystemTime::now() + secs(200));
     let server = format!(
         "location = /seconds {{ add_header Retry-After 7 always; return 429; }}
@@ -105,30 +105,30 @@ fn what_comes_too_often_is_asked_again_when_the_service_says() {
     let Some(nginx) = Nginx::start("", &server) else { return };
     let until = parse_http_date(&date).unwrap();
     for path in ["/seconds", "/date", "/passed"] {
-        let went = call(&nginx, path, || {});
-        assert_eq!((went.statuses, went.reason), (vec![429; 3], Reason::Attempts));
-        let expected = went.sent[..2].iter().map(|sent| match path {
+        let course = call(&nginx, path, || {});
+        assert_eq!((course.statuses, course.reason), (vec![429; 3], Reason::Attempts));
+        let expected = course.sent[..2].iter().map(|sent| match path {
             "/seconds" => secs(7),
             "/date" => until.duration_since(*sent).unwrap(),
-            // The backoff's own.
+            // The delay of the backoff.
             _ => secs(1),
         });
-        assert_eq!(went.slept, expected.collect::<Vec<_>>(), "{path}");
+        assert_eq!(course.slept, expected.collect::<Vec<_>>(), "{path}");
     }
 }
 
 #[test]
-fn nginxs_own_limit_on_requests_is_obeyed() {
+fn a_limit_of_nginx_on_requests_is_waited_for() {
     let zone = "limit_req_zone $arg_client zone=clients:1m rate=1r/m; limit_req_status 429;";
     let server =
         "location = /limited { limit_req zone=clients; add_header Retry-After 60 always; }";
     let Some(nginx) = Nginx::start(zone, server) else { return };
     nginx.put("limited", "one a minute");
-    let first = call(&nginx, "/limited?client=1", || panic!("it may"));
-    assert_eq!(first.statuses, [200], "with a `Retry-After` that is not for a success");
+    let first = call(&nginx, "/limited?client=1", || panic!("the request is allowed"));
+    assert_eq!(first.statuses, [200], "a success, whose `Retry-After` does not count");
     let second = call(&nginx, "/limited?client=1", || {});
     assert_eq!((second.statuses, second.reason), (vec![429; 3], Reason::Attempts));
     assert_eq!(second.slept, [secs(60); 2]);
-    let another = call(&nginx, "/limited?client=2", || panic!("it may"));
+    let another = call(&nginx, "/limited?client=2", || panic!("the request is allowed"));
     assert_eq!(another.reason, Reason::Succeeded);
 }

@@ -1,5 +1,4 @@
-//! `Consul` against a real agent and against the stand-in, and what only the stand-in can be made
-//! to do.
+//! `Consul` against a real agent and against the stand-in, which can also be made to misbehave.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -228,7 +227,7 @@ against_both! {
         assert_eq!(n(&Figment::from(&source)), Ok(1));
     }
 
-    fn at_start_it_gives_the_value_or_says_why_not(server, false) {
+    fn at_start_it_gives_the_value_or_the_reason(server, false) {
         let source = server.source();
         let address = server.address();
         let place = format!("in Consul key `app/settings` at http://{address}");
@@ -403,7 +402,7 @@ fn a_server_that_is_not_consul_is_named_so() {
 }
 
 #[test]
-fn a_refusal_is_told_once_and_another_one_is_told_too() {
+fn a_refusal_is_reported_once_and_another_one_is_reported_too() {
     let (server, mut updates) = well();
     let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 7\r\n\r\n\x1b[2Jbad";
     let forbidden = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
@@ -499,7 +498,7 @@ fn a_client_that_panics_ends_the_stream_with_a_word() {
 }
 
 #[test]
-fn what_is_asked_is_what_was_said() {
+fn requests_are_as_configured() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&asked);
     let client = move |request: &HttpRequest| {

@@ -88,7 +88,7 @@ fn a_watch_survives_a_rename() {
 }
 
 #[test]
-fn what_stays_the_same_is_no_news() {
+fn unchanged_content_makes_no_update() {
     let mut watched = Watched::new();
     write(&watched.path, 1);
     replace(&watched.path, 1);
@@ -140,7 +140,7 @@ fn an_emptied_file_is_given_time_to_be_written() {
     let mut updates = source(&watched.path).settle(Duration::from_millis(400)).updates();
     assert_eq!(n(&next(&mut updates)), Ok(1));
     File::create(&watched.path).expect("emptied");
-    // Twice the time that the file has to rest, and a tenth of what an empty one has.
+    // Twice the time that the file has to rest, and a tenth of that of an empty one.
     thread::sleep(Duration::from_millis(800));
     write(&watched.path, 2);
     assert_eq!(n(&next(&mut updates)), Ok(2), "never empty");
@@ -194,7 +194,7 @@ fn a_directory_that_is_moved_away_is_not_mistaken_for_the_one_in_its_place() {
         fs::create_dir(watched.folder().join("app")).expect("made");
         replace(&watched.path, round);
         assert_eq!(next_good(&mut watched.updates), round);
-        // What happens there now is another file's business.
+        // Changes there belong to another file now.
         write(&away.join("settings.toml"), 100);
     }
 }
@@ -212,7 +212,7 @@ fn a_file_that_appears_later_is_found() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_a_problem() {
+fn content_that_is_not_utf_8_is_a_problem() {
     let mut watched = Watched::new();
     fs::write(&watched.path, b"n = 2 # \xff\xfe").expect("written");
     let problem = watched.problem();
@@ -225,7 +225,7 @@ fn what_is_not_utf_8_is_a_problem() {
 }
 
 #[test]
-fn what_is_no_file_is_a_problem() {
+fn a_path_that_is_no_file_is_a_problem() {
     let mut watched = Watched::new();
     fs::remove_file(&watched.path).expect("removed");
     fs::create_dir(&watched.path).expect("made");
@@ -270,14 +270,14 @@ fn a_pipe_is_a_problem_and_not_waited_for() {
 }
 
 #[test]
-fn the_poll_finds_what_nobody_tells_of_and_then_the_watch_does() {
+fn the_poll_finds_changes_without_a_notification_and_later_the_watch_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("srv/app/settings.toml");
     fs::create_dir_all(path.parent().expect("a parent")).expect("made");
     write(&path, 1);
     let mut updates = source(&path).poll_every(Duration::from_secs(4)).updates();
     assert_eq!(n(&next(&mut updates)), Ok(1));
-    // Nobody watches the folder of a folder of the file.
+    // The folder of a folder of the file is not watched.
     fs::rename(folder.path().join("srv"), folder.path().join("away")).expect("moved");
     fs::create_dir_all(path.parent().expect("a parent")).expect("made");
     write(&path, 2);
@@ -292,7 +292,7 @@ fn the_poll_finds_what_nobody_tells_of_and_then_the_watch_does() {
 }
 
 #[test]
-fn what_the_poll_finds_half_written_is_left_alone_for_a_while() {
+fn content_that_the_poll_finds_half_written_is_not_read_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let srv = folder.path().join("srv");
     let path = srv.join("app/settings.toml");
@@ -302,7 +302,7 @@ fn what_the_poll_finds_half_written_is_left_alone_for_a_while() {
     let mut updates = file.updates();
     assert_eq!(n(&next(&mut updates)), Ok(1));
 
-    // Nobody watches the folder of a folder of the file.
+    // The folder of a folder of the file is not watched.
     let new = folder.path().join("new/app");
     fs::create_dir_all(&new).expect("made");
     let mut half = File::create(new.join("settings.toml")).expect("made");
@@ -315,7 +315,7 @@ fn what_the_poll_finds_half_written_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn at_start_it_gives_the_content_or_says_why_not() {
+fn at_start_it_gives_the_content_or_the_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("settings.json");
     let file = WatchedFile::<Json>::new(&path);

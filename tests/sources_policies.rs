@@ -1,5 +1,6 @@
-//! Policies that follow each source, with the environment on top: what is good is in force at once,
-//! what is not leaves the last good policy in force and is told, and what comes back clears it.
+//! Policies that follow each source, with the environment on top: a good update is in force at
+//! once, a bad one leaves the last good policy in force and is reported, and the next good one
+//! clears that.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod servers;

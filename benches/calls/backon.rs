@@ -1,13 +1,18 @@
 use std::future::ready;
 use std::hint::black_box;
+use std::time::Duration;
 
 use backon::{BackoffBuilder, BlockingRetryable, ExponentialBuilder, Retryable};
 
+use tokio::time::timeout;
+
 use super::{Entry, repeat, settings};
-use crate::operation::{Flaky, Outcome, drive};
+use crate::channel;
+use crate::operation::{Flaky, Outcome, Refused, drive};
 use crate::work::Work;
 
 const NAME: &str = "backon";
+const SECOND: Duration = Duration::from_secs(1);
 
 pub const ENTRIES: &[Entry] = &[
     Entry::new(NAME, Work::AsyncFirstTry, |n| {
@@ -21,6 +26,22 @@ pub const ENTRIES: &[Entry] = &[
     }),
     Entry::new(NAME, Work::SyncFourthTry, |n| {
         repeat(n, || blocking(Flaky::fails_thrice()));
+    }),
+    Entry::new(NAME, Work::Channel, |n| {
+        channel::repeat(n, async |echo, number| (|| echo.call(number)).retry(exponential()).await);
+    }),
+    Entry::new(NAME, Work::ChannelTimeout, |n| {
+        channel::repeat(n, async |echo, number| {
+            let limited =
+                || async { timeout(SECOND, echo.call(number)).await.unwrap_or(Err(Refused(0))) };
+            limited.retry(exponential()).await
+        });
+    }),
+    Entry::new(NAME, Work::ChannelDeadline, |n| {
+        channel::repeat(n, async |echo, number| {
+            let retry = (|| echo.call(number)).retry(exponential());
+            timeout(9 * SECOND, retry.into_future()).await.unwrap_or(Err(Refused(0)))
+        });
     }),
     Entry::new(NAME, Work::Delay, |n| {
         repeat(n, || exponential().build().next());

@@ -1,4 +1,4 @@
-//! Who does the work: one module per contender, one entry per kind of work that it can do.
+//! The contenders: one module for each, and one entry for each kind of work that it can do.
 //!
 //! Each contender is written as its documentation recommends. What a library shares between calls
 //! (a policy, a service) is made once, outside the loop; what it makes for each call is counted.
@@ -39,9 +39,8 @@ impl Entry {
 
 /// All figures, each contender's together.
 pub fn all() -> Vec<Entry> {
-    [
+    let peers = [
         hand_written::ENTRIES,
-        persevere::ENTRIES,
         again::ENTRIES,
         backon::ENTRIES,
         execution_policy::ENTRIES,
@@ -51,8 +50,8 @@ pub fn all() -> Vec<Entry> {
         tokio_retry2::ENTRIES,
         tower::ENTRIES,
         tryhard::ENTRIES,
-    ]
-    .concat()
+    ];
+    peers.concat().into_iter().chain(persevere::entries()).collect()
 }
 
 /// The settings, behind a pointer that the optimiser cannot see through: no contender's

@@ -4,6 +4,7 @@ use tokio_retry::Retry;
 use tokio_retry::strategy::{ExponentialBackoff, jitter};
 
 use super::{Entry, repeat, settings};
+use crate::channel;
 use crate::operation::{Flaky, drive};
 use crate::work::Work;
 
@@ -16,6 +17,9 @@ pub const ENTRIES: &[Entry] = &[
             let flaky = Flaky::succeeds_at_first();
             drive(Retry::start(delays(), || flaky.call_async()))
         });
+    }),
+    Entry::new(NAME, Work::Channel, |n| {
+        channel::repeat(n, async |echo, number| Retry::start(delays(), || echo.call(number)).await);
     }),
     Entry::new(NAME, Work::Delay, |n| {
         repeat(n, || delays().next());

@@ -1,4 +1,4 @@
-//! The program whose retries are tuned: a call, decorated with the name of a policy, and its load.
+//! The program: a function with a named policy, and its load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use persevere::retry;
 
 use crate::table::Counts;
 
-/// Why there is no page. The variants are the kinds that `exceptions` in the settings may name.
+/// The error of a download. Its variants are the kinds that `exceptions` in the settings may name.
 #[derive(Debug, thiserror::Error, Kinded)]
 pub(crate) enum FetchError {
     #[error("the server is busy")]
@@ -28,7 +28,7 @@ pub(crate) enum FetchError {
 
 type Pages = Client<HttpConnector, Empty<Bytes>>;
 
-/// Downloads a page. How often that is tried is the business of the policy called "fetch".
+/// Downloads a page, with the retries of the policy "fetch".
 #[retry("fetch", on_finish = |call| counts.add(call))]
 async fn fetch(client: &Pages, url: &Uri, counts: &Counts) -> Result<Bytes, FetchError> {
     let response = client.get(url.clone()).await?;
@@ -39,14 +39,14 @@ async fn fetch(client: &Pages, url: &Uri, counts: &Counts) -> Result<Bytes, Fetc
     }
 }
 
-/// Calls every 4 ms, whatever became of the calls before. It ends when it is dropped.
+/// Makes a call every 4 ms, without waiting for earlier ones. It ends when it is dropped.
 pub(crate) async fn load(url: Uri, counts: Arc<Counts>) {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut tick = tokio::time::interval(Duration::from_millis(4));
     loop {
         tick.tick().await;
         let (client, url, counts) = (client.clone(), url.clone(), counts.clone());
-        // Whether there is a page at last is counted, and that is all that is wanted here.
+        // `counts` hears the end of the call; the page itself is not used.
         tokio::spawn(async move { fetch(&client, &url, &counts).await.is_ok() });
     }
 }

@@ -1,4 +1,4 @@
-//! Where the settings are: a key of a real Consul, or a file.
+//! The place of the settings: a key of a real Consul, or a file.
 
 use std::env;
 use std::error::Error;
@@ -28,7 +28,7 @@ pub(crate) enum Store {
     File(TempDir),
 }
 
-/// A Consul agent of our own, in memory, on loopback.
+/// A Consul agent that this program starts, in memory, on loopback.
 pub(crate) struct Agent {
     program: PathBuf,
     ports: [u16; 3],
@@ -36,7 +36,7 @@ pub(crate) struct Agent {
 }
 
 impl Store {
-    /// A Consul, if this machine has one and nobody asked for a file.
+    /// A Consul, if this machine has one and the arguments do not ask for a file.
     pub(crate) fn start(file: bool) -> Result<Self, Box<dyn Error>> {
         let folders = env::var_os("PATH").unwrap_or_default();
         let mut in_path = env::split_paths(&folders).map(|folder| folder.join("consul"));
@@ -51,7 +51,7 @@ impl Store {
         }
     }
 
-    /// What a program reads at its start, and what it follows from then on.
+    /// The settings that a program loads at its start, and their updates.
     pub(crate) fn settings(&self) -> (Figment, Updates) {
         match self {
             Store::Consul(agent) => (Figment::from(agent.key()), agent.key().updates()),
@@ -59,14 +59,14 @@ impl Store {
         }
     }
 
-    /// What an operator does.
+    /// Writes settings, as an operator does.
     pub(crate) fn write(&self, settings: &str) -> Result<(), Box<dyn Error>> {
         match self {
             Store::Consul(agent) => agent
                 .put(KEY, settings)
                 .map_err(|error| format!("Consul does not take the settings: {error}"))?,
             Store::File(folder) => {
-                // By renaming, so that nobody reads half of it.
+                // By renaming, so that an incomplete file is never read.
                 let new = folder.path().join("new");
                 fs::write(&new, settings)?;
                 fs::rename(&new, folder.path().join("settings.toml"))?;
@@ -75,7 +75,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes it away, and says how.
+    /// Removes the store, and returns the command for that.
     pub(crate) fn lose(&mut self) -> io::Result<&'static str> {
         match self {
             Store::Consul(agent) => agent.kill().map(|()| "   kill -9"),
@@ -85,7 +85,7 @@ impl Store {
         }
     }
 
-    /// Brings it back. It has forgotten everything.
+    /// Starts the store again, without its content.
     pub(crate) fn recover(&mut self) -> Result<(), Box<dyn Error>> {
         if let Store::Consul(agent) = self { agent.start() } else { Ok(()) }
     }
@@ -107,14 +107,14 @@ impl Agent {
     }
 
     fn key(&self) -> Consul<Toml> {
-        // Nobody wants to wait here; with its default it asks less and less often.
+        // Short, because the example waits for it; the default delays grow.
         let often = constant(Duration::from_millis(200)).forever();
         Consul::new(KEY).address(self.url()).backoff(often)
     }
 
     fn put(&self, key: &str, value: &str) -> Result<(), ureq::Error> {
-        let patience = Some(Duration::from_secs(5));
-        let direct = ureq::Agent::config_builder().proxy(None).timeout_global(patience).build();
+        let timeout = Some(Duration::from_secs(5));
+        let direct = ureq::Agent::config_builder().proxy(None).timeout_global(timeout).build();
         direct.new_agent().put(format!("{}/v1/kv/{key}", self.url())).send(value)?;
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Agent {
             .spawn()
             .map_err(|error| format!("{} cannot be run: {error}", self.program.display()))?;
         self.child = Some(child);
-        // It takes a value once it leads its cluster of one.
+        // It accepts a value once it is the leader of its cluster of one.
         (|| self.put("ready", "yes"))
             .retry_with(constant(Duration::from_millis(50)).max_elapsed(Duration::from_secs(20)))
             .call()
@@ -151,13 +151,13 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // An error here has no reader.
         let _ = self.kill();
     }
 }
 
-/// Ports that nobody listens to, below those that the system gives to outgoing connections: who is
-/// started again shall find its own free.
+/// Free ports, below those that the system gives to outgoing connections, so that they are free again
+/// when the agent is restarted.
 fn free_ports<const N: usize>() -> Result<[u16; N], Box<dyn Error>> {
     let first = 20_000 + (id() % 900 * 10) as u16;
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();

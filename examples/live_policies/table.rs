@@ -1,4 +1,4 @@
-//! What became of the calls, a line for each stretch of time.
+//! Statistics of the calls, a line for each period.
 
 use std::mem;
 use std::ops::Deref;
@@ -13,12 +13,12 @@ use crate::picture::{Paint, short};
 #[derive(Default)]
 pub(crate) struct Counts(Mutex<Tally>);
 
-/// What was counted in a stretch of time.
+/// The counts of a period.
 #[derive(Default)]
 pub(crate) struct Tally {
     calls: u32,
     attempts: u32,
-    /// The most that one call made.
+    /// The most attempts of one call.
     pub(crate) most: u32,
     waited: Duration,
     gave_up: u32,
@@ -35,7 +35,7 @@ impl Counts {
         tally.gave_up += u32::from(call.reason().gave_up());
     }
 
-    /// What was counted since this was asked last.
+    /// Takes the counts since the last time.
     pub(crate) fn take(&self) -> Tally {
         mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

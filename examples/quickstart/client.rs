@@ -1,4 +1,4 @@
-//! What is retried: one download with hyper, one with ureq. Neither of them knows of retries.
+//! The operations: a download with hyper, and one with ureq. Neither contains a retry.
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use persevere::classify::{self, find_source};
 
-/// How long one attempt may take.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(400);
+/// The limit on the time of an attempt.
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Why there is no page.
+/// The error of a download.
 #[derive(Debug)]
 pub(crate) enum FetchError {
     /// No connection, or one that broke.
     Connection(io::Error),
-    /// No answer in time.
+    /// No answer within the limit.
     Timeout,
-    /// An answer, but not the page. Some servers say when to come back.
+    /// An answer that is not the page, with the delay that the server asks for, if it does.
     Status { code: StatusCode, retry_after: Option<Duration> },
 }
 
@@ -39,7 +39,7 @@ impl FetchError {
         }
     }
 
-    /// An error of hyper's. It wraps the one of the system, which knows what went wrong.
+    /// An error of hyper, which wraps that of the system.
     fn from_hyper(error: impl Error + Send + Sync + 'static) -> Self {
         let cause = find_source::<io::Error>(&error);
         let kind = cause.map_or(io::ErrorKind::Other, io::Error::kind);
@@ -53,7 +53,7 @@ impl FetchError {
         }
     }
 
-    /// An answer that is not the page is an error.
+    /// Returns an error for an answer that is not the page.
     fn check(code: StatusCode, headers: &HeaderMap) -> Result<(), Self> {
         if code.is_success() {
             return Ok(());
@@ -67,7 +67,7 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FetchError::Connection(error) => error.kind().fmt(f),
-            FetchError::Timeout => write!(f, "no answer within {} ms", PATIENCE.as_millis()),
+            FetchError::Timeout => write!(f, "no answer within {} ms", TIMEOUT.as_millis()),
             FetchError::Status { code, .. } => code.fmt(f),
         }
     }
@@ -89,7 +89,7 @@ pub(crate) async fn fetch(client: &AsyncClient, url: &str) -> Result<String, Fet
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
-/// Downloads what `page` lacks, and keeps in it whatever arrives, even if the download breaks off.
+/// Downloads the rest of `page`, and appends everything that arrives, also if the download fails.
 pub(crate) async fn download(
     client: &AsyncClient,
     url: &str,
@@ -110,13 +110,13 @@ pub(crate) async fn download(
         }
         Ok(())
     };
-    tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(FetchError::Timeout))
+    tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(FetchError::Timeout))
 }
 
 /// The blocking client: ureq.
 pub(crate) fn blocking_client() -> ureq::Agent {
     ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(TIMEOUT))
         .http_status_as_error(false)
         .proxy(None)
         .build()

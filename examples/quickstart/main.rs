@@ -1,4 +1,4 @@
-//! Three ways to retry, with real clients, against a real server that fails:
+//! Three ways to retry, with real HTTP clients and a real server that fails:
 //!
 //! ```sh
 //! cargo run --example quickstart
@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use persevere::classify::Classifier;
+use persevere::policy::Ask;
 use persevere::{
     Attempt, DefaultTimer, Finite, Policy, RetryExt, Verdict, constant, exponential, fibonacci,
     linear,
@@ -24,15 +25,15 @@ use crate::client::{AsyncClient, FetchError};
 use crate::journal::Journal;
 use crate::server::{Answer, Server};
 
-/// What is served and fetched: this file.
+/// The page that is served and fetched: this file.
 const PAGE: &str = include_str!("main.rs");
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// 1. **At the call site.** The operation is a closure, and the retry is written behind it. What
-///    comes out is the operation's own `Result`.
+/// 1. **At the call site.** The operation is a closure, and the retry follows it. The output is the
+///    `Result` of the operation.
 async fn at_the_call_site(client: &AsyncClient) -> Result<bool, Box<dyn Error>> {
     let backoff = exponential(ms(50)).max_delay(ms(400)).equal_jitter().max_attempts(6);
     picture::draw("1. At the call site", &backoff);
@@ -47,7 +48,7 @@ async fn at_the_call_site(client: &AsyncClient) -> Result<bool, Box<dyn Error>> 
         .on_retry(|retry| {
             journal.retry(retry);
             if retry.number() == 1 {
-                started = server.start(); // Refused once; now it comes up, while we wait.
+                started = server.start(); // The first connection was refused; the next will not be.
             }
         })
         .await;
@@ -55,14 +56,14 @@ async fn at_the_call_site(client: &AsyncClient) -> Result<bool, Box<dyn Error>> 
     started?;
     journal.finish(page.as_ref().map(String::len));
     Ok(journal::all(&[
-        ("page whole", page.is_ok_and(|page| page == PAGE)),
-        ("all arrived but the refused one", server.calls() == journal.attempts() - 1),
-        ("no wait cut short", journal.punctual()),
+        ("the page is complete", page.is_ok_and(|page| page == PAGE)),
+        ("every request but the refused one arrived", server.calls() == journal.attempts() - 1),
+        ("no delay was cut short", journal.punctual()),
     ]))
 }
 
-/// 2. **As a loop.** There is no closure, so its body borrows what it likes: here the bytes that
-///    arrived before a download broke off. The next attempt asks only for the rest.
+/// 2. **As a loop.** There is no closure, so the body may borrow anything: here the bytes that arrived
+///    before a download was interrupted. The next attempt requests only the rest.
 async fn as_a_loop(client: &AsyncClient) -> Result<bool, Box<dyn Error>> {
     let backoff = linear(ms(40)).jitter(0.25).max_attempts(6);
     picture::draw("2. As a loop", &backoff);
@@ -85,25 +86,24 @@ async fn as_a_loop(client: &AsyncClient) -> Result<bool, Box<dyn Error>> {
 
     journal.finish(outcome.as_ref().map(|()| page.len()));
     Ok(journal::all(&[
-        ("the parts make the whole page", outcome.is_ok() && page == PAGE.as_bytes()),
-        ("all arrived", server.calls() == journal.attempts()),
-        ("no wait cut short", journal.punctual()),
+        ("the parts make the complete page", outcome.is_ok() && page == PAGE.as_bytes()),
+        ("every request arrived", server.calls() == journal.attempts()),
+        ("no delay was cut short", journal.punctual()),
     ]))
 }
 
 /// 3. **As a value.** A policy is built once, here at compile time, and serves every call and every
-///    client: it has no state of its own.
-static POLICY: Policy<&(dyn Finite + Sync), ObeyServer, &Journal> = Policy::with(
-    &constant(ms(30)).first(2).then(fibonacci(ms(100)).full_jitter()).max_attempts(6),
-    ObeyServer,
-    &JOURNAL,
-    DefaultTimer,
-);
+///    client, since it has no state.
+static POLICY: Policy<Ask<&(dyn Finite + Sync), ObeyServer>, &Journal> =
+    Policy::with(Ask::new(BACKOFF, ObeyServer), &JOURNAL, (), DefaultTimer);
+
+const BACKOFF: &(dyn Finite + Sync) =
+    &constant(ms(30)).first(2).then(fibonacci(ms(100)).full_jitter()).max_attempts(6);
 
 static JOURNAL: Journal = Journal::new();
 
-/// Says what an outcome means. A server that says when to come back is obeyed: the backoff's delay
-/// is lengthened to that, never shortened.
+/// Decides what an outcome means. The delay that a server asks for is a floor: it makes the delay of
+/// the backoff longer, never shorter.
 struct ObeyServer;
 
 impl<T> Classifier<Result<T, FetchError>> for ObeyServer {
@@ -118,29 +118,32 @@ impl<T> Classifier<Result<T, FetchError>> for ObeyServer {
 }
 
 async fn as_a_value(client: &AsyncClient) -> Result<bool, Box<dyn Error>> {
-    picture::draw("3. As a value", POLICY.backoff());
+    picture::draw("3. As a value", &BACKOFF);
 
     let server = Server::up(PAGE, &[Answer::Busy { retry_after: Some(1) }, Answer::Silence])?;
     let (url, mut tried) = (server.url(), Vec::new());
 
     let page = POLICY
-        .run(async |attempt| {
-            tried.push(attempt.number()); // An async closure may borrow `&mut`, too.
+        .run_lending(async |attempt| {
+            tried.push(attempt.number()); // The closure borrows `&mut`.
             client::fetch(client, &url).await
         })
         .await;
 
     JOURNAL.finish(page.as_ref().map(String::len));
     Ok(journal::all(&[
-        ("page whole", page.is_ok_and(|page| page == PAGE)),
-        ("all arrived", tried == Vec::from_iter(1..=server.calls())),
-        ("server obeyed", JOURNAL.punctual() && JOURNAL.longest_wait() >= ms(1000)),
+        ("the page is complete", page.is_ok_and(|page| page == PAGE)),
+        ("every request arrived", tried == Vec::from_iter(1..=server.calls())),
+        (
+            "the delay of the server was waited for",
+            JOURNAL.punctual() && JOURNAL.longest_wait() >= ms(1000),
+        ),
     ]))
 }
 
-/// The same policy where nothing is async.
+/// The same policy in blocking code.
 fn as_a_value_blocking() -> Result<bool, Box<dyn Error>> {
-    println!("   And the same policy with a client that blocks:\n");
+    println!("   The same policy with a client that blocks:\n");
 
     let server = Server::up(PAGE, &[Answer::Reset, Answer::Busy { retry_after: Some(1) }])?;
     let (client, url) = (client::blocking_client(), server.url());
@@ -149,9 +152,12 @@ fn as_a_value_blocking() -> Result<bool, Box<dyn Error>> {
 
     JOURNAL.finish(page.as_ref().map(String::len));
     Ok(journal::all(&[
-        ("page whole", page.is_ok_and(|page| page == PAGE)),
-        ("all arrived", server.calls() == JOURNAL.attempts()),
-        ("server obeyed", JOURNAL.punctual() && JOURNAL.longest_wait() >= ms(1000)),
+        ("the page is complete", page.is_ok_and(|page| page == PAGE)),
+        ("every request arrived", server.calls() == JOURNAL.attempts()),
+        (
+            "the delay of the server was waited for",
+            JOURNAL.punctual() && JOURNAL.longest_wait() >= ms(1000),
+        ),
     ]))
 }
 
@@ -165,7 +171,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ("policy", runtime.block_on(as_a_value(&client))?),
         ("policy, blocking", as_a_value_blocking()?),
     ];
-    println!("Everything as it should be?\n");
+    println!("Summary\n");
     let held = journal::all(&surfaces);
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,4 +1,4 @@
-//! What a policy will do, drawn before anything runs.
+//! The schedule of a backoff as a picture.
 
 use std::env;
 use std::fmt;
@@ -11,8 +11,8 @@ use persevere::Backoff;
 /// The longest bar, in columns.
 const WIDTH: usize = 44;
 
-/// Prints a title, the backoff's description, and a bar for each of its delays: the full blocks are
-/// waited in any case, the shaded ones are up to chance.
+/// Prints a title, the description of the backoff, and a bar for each of its delays: full blocks for
+/// the shortest delay, shaded ones up to the longest.
 pub(crate) fn draw(title: &str, backoff: &impl Backoff) {
     let steps: Vec<_> = backoff.schedule().collect();
     let longest = steps.iter().map(|step| step.delay.max).max().unwrap_or_default();
@@ -34,7 +34,7 @@ pub(crate) fn draw(title: &str, backoff: &impl Backoff) {
         );
     }
     if let Some(worst) = backoff.worst_case() {
-        println!("   at the worst {} of waiting in all", short(worst));
+        println!("   worst case: {} in all", short(worst));
     }
     println!();
 }
@@ -49,7 +49,7 @@ fn range(min: Duration, max: Duration) -> String {
     }
 }
 
-/// A delay as people say it.
+/// Formats a delay.
 pub(crate) fn short(delay: Duration) -> String {
     match delay.as_secs_f64() {
         seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
@@ -57,7 +57,7 @@ pub(crate) fn short(delay: Duration) -> String {
     }
 }
 
-/// Prints what a backoff says of itself, without its schedule.
+/// Prints the description of a backoff without its schedule.
 struct Description<'a, B>(&'a B);
 
 impl<B: Backoff> fmt::Display for Description<'_, B> {
@@ -66,7 +66,7 @@ impl<B: Backoff> fmt::Display for Description<'_, B> {
     }
 }
 
-/// Colours, for terminals whose user has nothing against them (<https://no-color.org>).
+/// Colours, unless the user refuses them (<https://no-color.org>).
 #[derive(Clone, Copy)]
 pub(crate) enum Paint {
     Bold = 1,

@@ -1,4 +1,4 @@
-//! A real HTTP server on a loopback port, which fails as its script says.
+//! A real HTTP server on a loopback port, which fails by a script.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How one call is answered.
+/// The answer to a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Answer {
-    /// `503 Service Unavailable`, and perhaps how many seconds to stay away.
+    /// `503 Service Unavailable`, with or without a delay in seconds.
     Busy { retry_after: Option<u32> },
-    /// The first half of what was asked for; then the connection is reset.
+    /// The first half of the requested bytes; then the connection is reset.
     Reset,
-    /// Nothing at all, until the client hangs up.
+    /// Nothing, until the client closes the connection.
     Silence,
-    /// The page, or as much of it as was asked for.
+    /// The page, or the requested part of it.
     Page,
 }
 
-/// A server that answers its calls by a script, and with the page once the script is at its end.
+/// A server that answers requests by a script, and with the page after the end of the script.
 pub(crate) struct Server {
     address: SocketAddr,
     script: Vec<Answer>,
@@ -51,7 +51,7 @@ impl Server {
         thread::spawn(move || {
             let answers = script.into_iter().chain(std::iter::repeat(Answer::Page));
             for (stream, answer) in listener.incoming().zip(answers) {
-                // A client that is gone by now misses nothing: it will call again.
+                // The client may have closed the connection; it makes another request then.
                 let _ = stream.and_then(|stream| serve(stream, answer, page, &calls));
             }
         });
@@ -62,7 +62,7 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
-    /// How many requests arrived.
+    /// The number of requests that arrived.
     pub(crate) fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
     }
@@ -76,8 +76,8 @@ fn serve(mut stream: TcpStream, answer: Answer, page: &str, calls: &AtomicU32) -
     match answer {
         Answer::Reset => {
             write!(stream, "{}{}", head_of(rest), &rest[..rest.len() / 2])
-            // To close a socket that holds unread data resets the connection, and the last
-            // newline of the request is still unread.
+            // A socket that is closed with unread data resets the connection; the last newline of
+            // the request is unread.
         }
         Answer::Silence => {
             stream.read_exact(&mut [0])?;
@@ -86,11 +86,11 @@ fn serve(mut stream: TcpStream, answer: Answer, page: &str, calls: &AtomicU32) -
         }
         Answer::Busy { retry_after } => {
             stream.read_exact(&mut [0])?;
-            let wish = retry_after.map(|seconds| format!("Retry-After: {seconds}\r\n"));
+            let header = retry_after.map(|seconds| format!("Retry-After: {seconds}\r\n"));
             write!(
                 stream,
                 "HTTP/1.1 503 Service Unavailable\r\n{}Content-Length: 0\r\nConnection: close\r\n\r\n",
-                wish.unwrap_or_default(),
+                header.unwrap_or_default(),
             )
         }
         Answer::Page => {
@@ -100,7 +100,7 @@ fn serve(mut stream: TcpStream, answer: Answer, page: &str, calls: &AtomicU32) -
     }
 }
 
-/// Reads the head of a request but for its very last byte, a newline.
+/// Reads the head of a request except for its last byte, a newline.
 fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r") {
@@ -110,13 +110,13 @@ fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).to_lowercase())
 }
 
-/// Where a request wants the page to begin: `Range: bytes=470-`.
+/// The start of the requested range: `Range: bytes=470-`.
 fn range_start(head: &str) -> usize {
     let (_, range) = head.split_once("\r\nrange: bytes=").unwrap_or_default();
     range.split('-').next().and_then(|start| start.parse().ok()).unwrap_or(0)
 }
 
-/// The head of a good answer.
+/// The head of an answer with the page.
 fn head_of(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())
 }

@@ -33,7 +33,7 @@ fuzz_target!(|data: &str| {
                 let _: Option<Duration> = handle.worst_case();
                 before.push((handle.to_string(), handle));
             }
-            Err(PolicyError::Refused(_)) => drop(policies.get_interrupting(&name)),
+            Err(PolicyError::Refused(_)) => drop(policies.get_guarded(&name)),
             Err(other) => panic!("{name} is there: {other}"),
         }
     }

@@ -10,6 +10,7 @@ use crate::time::{from_nanos, nanos};
 macro_rules! clamp {
     ($(#[$doc:meta])* $name:ident, $keep:ident, $words:literal) => {
         $(#[$doc])*
+        #[doc(hidden)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name<B> {
             inner: B,

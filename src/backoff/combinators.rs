@@ -1,10 +1,6 @@
 //! The combinators, written once: as methods of the trait for anybody's backoff, and as inherent
 //! `const` twins for the built-in ones, which win where both exist and so work in a `static`.
 
-use core::fmt;
-
-use super::{Backoff, Schedule};
-
 /// Hands the list of combinators to `$emit`, which makes methods of it.
 macro_rules! combinators {
     ($emit:ident) => {
@@ -167,7 +163,7 @@ macro_rules! combinators {
             }
 
             /// Every delay through a pure function of your own. What comes out may be anything
-            /// unless it is [declared](Map::bounded) or clamped, or the delay that goes in is exact.
+            /// unless `.bounded(..)` declares it, it is clamped, or the delay that goes in is exact.
             /// What a server asks for does not go through it.
             ///
             /// ```
@@ -236,16 +232,6 @@ macro_rules! const_methods {
 }
 pub(super) use const_methods;
 
-/// How every backoff prints: the description, and the schedule after it.
-pub(crate) fn display<B: Backoff + ?Sized>(backoff: &B, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    backoff.describe(f)?;
-    if f.alternate() {
-        write!(f, ":\n{:#}", Schedule::new(backoff))
-    } else {
-        write!(f, ": {}", Schedule::new(backoff))
-    }
-}
-
 /// What a built-in backoff has beside its implementation: the `const` twins, and `Display`, which
 /// prints the description and then the schedule.
 macro_rules! built_in {
@@ -262,8 +248,9 @@ macro_rules! built_in {
 
         /// The description, and the schedule after it; `{:#}` gives the schedule line by line.
         impl<$($bound)*> core::fmt::Display for $type where $type: $crate::backoff::Backoff {
+            #[inline]
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                $crate::backoff::combinators::display(self, f)
+                $crate::backoff::print(self, f)
             }
         }
     };
@@ -294,6 +281,7 @@ macro_rules! grows {
             Some(self.at(attempt.number()))
         }
 
+        #[inline]
         fn bounds(&self, attempt: u32) -> Option<$crate::backoff::DelayBounds> {
             Some($crate::backoff::DelayBounds::exactly(from_nanos(self.at(attempt.max(1)))))
         }
@@ -321,6 +309,7 @@ macro_rules! ask_inner {
         }
     };
     (bounds) => {
+        #[inline]
         fn bounds(&self, attempt: u32) -> Option<$crate::backoff::DelayBounds> {
             self.inner.bounds(attempt)
         }
@@ -352,6 +341,7 @@ macro_rules! forward {
             fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
                 (**self).delay_nanos(attempt)
             }
+            #[inline]
             fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
                 (**self).bounds(attempt)
             }

@@ -7,6 +7,7 @@ use crate::Attempt;
 
 /// The same delay every time. Made by [`constant`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Constant {
     delay: Duration,
 }
@@ -43,6 +44,7 @@ impl Backoff for Constant {
         Some(self.delay)
     }
 
+    #[inline]
     fn bounds(&self, _: u32) -> Option<DelayBounds> {
         Some(DelayBounds::exactly(self.delay))
     }
@@ -52,6 +54,7 @@ impl Backoff for Constant {
         false
     }
 
+    #[inline]
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "constant {:?}", self.delay)
     }

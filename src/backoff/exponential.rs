@@ -48,6 +48,7 @@ impl Exponential {
     /// assert_eq!(shrinking.schedule().to_string(), "8s, 4s, 2s (14s in all)");
     /// ```
     #[must_use]
+    #[inline]
     pub const fn factor(self, factor: f64) -> Self {
         assert!(
             factor.is_finite() && factor >= 0.0,
@@ -99,6 +100,7 @@ const fn grown(first: u64, factor: f64, mut exponent: u32) -> u64 {
 impl Backoff for Exponential {
     grows!();
 
+    #[inline]
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exponential {:?} ×{}", from_nanos(self.first), self.factor)
     }

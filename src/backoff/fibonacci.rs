@@ -7,6 +7,7 @@ use crate::time::{from_nanos, nanos};
 
 /// Grows as Fibonacci's numbers do. Made by [`fibonacci`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Fibonacci {
     first: u64,
 }
@@ -43,6 +44,7 @@ impl Fibonacci {
 impl Backoff for Fibonacci {
     grows!();
 
+    #[inline]
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "fibonacci {:?}", from_nanos(self.first))
     }

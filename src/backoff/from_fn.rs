@@ -7,6 +7,7 @@ use crate::Attempt;
 
 /// A closure as a backoff. Made by [`from_fn`].
 #[derive(Clone, Copy)]
+#[doc(hidden)]
 pub struct FromFn<F> {
     function: F,
 }
@@ -14,7 +15,7 @@ pub struct FromFn<F> {
 /// A pure closure as a backoff: it is given the [`Attempt`] and answers with a delay, or with
 /// `None` to stop.
 ///
-/// Nothing is known of its delays until they are [declared](FromFn::bounded), and since it may
+/// Nothing is known of its delays until `.bounded(..)` declares them, and since it may
 /// look at [`Attempt::elapsed`], the clock is read for it.
 ///
 /// ```
@@ -80,6 +81,7 @@ built_in!([F] FromFn<F>);
 /// A backoff with declared bounds. Made by [`FromFn::bounded`] and
 /// [`Map::bounded`](super::Map::bounded).
 #[derive(Clone, Copy)]
+#[doc(hidden)]
 pub struct Bounded<B, D> {
     pub(super) inner: B,
     pub(super) bounds: D,

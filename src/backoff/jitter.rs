@@ -28,7 +28,7 @@ macro_rules! jitter {
             fn delay_nanos(&self, attempt: &Attempt) -> Option<u64> {
                 let delay = self.inner.delay_nanos(&attempt.inner())?;
                 let (least, width) = self.window(delay);
-                Some(least.saturating_add(random::scale(attempt.draw(), width)))
+                Some(least.saturating_add(random::scale(attempt.random(), width)))
             }
 
             fn bounds(&self, attempt: u32) -> Option<DelayBounds> {
@@ -57,6 +57,7 @@ macro_rules! jitter {
 
 /// Anything from nothing to the delay. Made by [`Backoff::full_jitter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct FullJitter<B> {
     inner: B,
 }
@@ -71,6 +72,7 @@ jitter!(FullJitter, |_this, delay| (0, delay), |_this, f| f.write_str(", full ji
 
 /// Half the delay, and anything up to the other half. Made by [`Backoff::equal_jitter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct EqualJitter<B> {
     inner: B,
 }
@@ -86,6 +88,7 @@ jitter!(EqualJitter, |_this, delay| (delay - delay / 2, delay / 2), |_this, f| f
 
 /// Shorter or longer by up to a share of the delay. Made by [`Backoff::jitter`].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(hidden)]
 pub struct Jitter<B> {
     inner: B,
     factor: f64,
@@ -114,6 +117,7 @@ jitter!(
 
 /// Something on top of the delay. Made by [`Backoff::additive_jitter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct AdditiveJitter<B> {
     inner: B,
     least: u64,

@@ -9,6 +9,7 @@ use crate::time::{from_nanos, nanos};
 
 /// A limit on executions. Made by [`Backoff::max_attempts`] and [`Backoff::max_retries`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct MaxAttempts<B> {
     inner: B,
     attempts: NonZeroU32,
@@ -57,6 +58,7 @@ built_in!([B] MaxAttempts<B>);
 
 /// A limit on the time of the whole call. Made by [`Backoff::max_elapsed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct MaxElapsed<B> {
     inner: B,
     limit: u64,
@@ -99,6 +101,7 @@ built_in!([B] MaxElapsed<B>);
 
 /// A limit on what a server may ask for. Made by [`Backoff::max_retry_after`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct MaxRetryAfter<B> {
     inner: B,
     limit: u64,
@@ -138,6 +141,7 @@ built_in!([B] MaxRetryAfter<B>);
 
 /// No limit, said aloud. Made by [`Backoff::forever`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Forever<B> {
     inner: B,
 }

@@ -52,6 +52,7 @@ impl Linear {
 impl Backoff for Linear {
     grows!();
 
+    #[inline]
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "linear {:?} +{:?}", from_nanos(self.first), from_nanos(self.step))
     }

@@ -8,6 +8,7 @@ use crate::Attempt;
 
 /// The delays of a list, one after the other. Made by [`delays`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct List<L> {
     delays: L,
 }
@@ -72,6 +73,7 @@ built_in!([L] List<L>);
 
 /// The delays of an iterator. Made by [`from_iter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct FromIter<I> {
     delays: I,
 }

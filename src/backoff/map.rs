@@ -7,6 +7,7 @@ use crate::Attempt;
 
 /// A function over every delay. Made by [`Backoff::map`].
 #[derive(Clone, Copy)]
+#[doc(hidden)]
 pub struct Map<B, F> {
     inner: B,
     function: F,

@@ -59,6 +59,8 @@ mod clamp;
 mod combinators;
 mod constant;
 mod decorrelated;
+#[cfg(any(feature = "std", feature = "libm"))]
+mod decorrelated_v2;
 mod exponential;
 mod fibonacci;
 mod from_fn;
@@ -80,7 +82,9 @@ use crate::time::nanos;
 
 pub use self::clamp::{MaxDelay, MinDelay};
 pub use self::constant::{Constant, constant, immediate};
-pub use self::decorrelated::{Decorrelated, DecorrelatedV2, decorrelated, decorrelated_v2};
+pub use self::decorrelated::{Decorrelated, decorrelated};
+#[cfg(any(feature = "std", feature = "libm"))]
+pub use self::decorrelated_v2::{DecorrelatedV2, decorrelated_v2};
 pub use self::exponential::{Exponential, exponential};
 pub use self::fibonacci::{Fibonacci, fibonacci};
 pub use self::from_fn::{Bounded, FromFn, from_fn};
@@ -93,8 +97,8 @@ pub use self::polynomial::{Polynomial, polynomial};
 pub use self::schedule::{Schedule, Step};
 pub use self::sequence::{First, Sequence};
 
-pub(crate) use self::combinators::display;
 use self::combinators::{combinators, forward, trait_methods};
+pub(crate) use self::schedule::print;
 
 /// The shortest and the longest delay that may come; both included.
 ///
@@ -149,6 +153,7 @@ impl DelayBounds {
 
 /// `100ms`, or `0ns to 100ms`.
 impl fmt::Display for DelayBounds {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.min == self.max {
             write!(f, "{:?}", self.min)
@@ -252,7 +257,9 @@ impl Limits {
 /// A backoff is a **pure function** of the [`Attempt`]: it has no state, so that one value, even a
 /// `static`, serves any number of calls at once, and can be printed, drawn and bounded before
 /// anything runs. What varies is in the attempt: its number, the time, the delay before, and the
-/// call's own random stream. Implement `delay` and `bounds`; the combinators come by themselves.
+/// call's own random stream. Implement `delay` and `bounds`; the combinators come by themselves. Those of
+/// a custom type are no `const fn`: in a `static`, implement [`Finite`] and write `Policy::new(&Mine)`,
+/// or use a `LazyLock`.
 ///
 /// ```
 /// use persevere::{Attempt, Backoff, DelayBounds};
@@ -371,7 +378,7 @@ pub trait Backoff {
     /// assert_eq!(second.forever().worst_case(), None);
     /// ```
     fn worst_case(&self) -> Option<Duration> {
-        Schedule::new(self).worst_case()
+        schedule::worst_case(&self)
     }
 
     combinators!(trait_methods);
@@ -401,9 +408,11 @@ pub trait Backoff {
 #[diagnostic::on_unimplemented(
     message = "this retry would never end",
     label = "`{Self}` is no backoff that stops",
-    note = "add `.max_attempts(5)` or `.max_elapsed(duration)`, or say `.forever()`",
+    note = "add `.max_attempts(5)`, `.max_elapsed(duration)` or `.forever()`",
     note = "for a dynamic backoff use `dyn Finite` instead of `dyn Backoff`, or add a limit outside; for your own backoff that ends by itself, `impl Finite for {Self} {{}}`",
-    note = "a duration alone is no backoff: `constant(duration)` and `exponential(duration)` are; and a policy in a `LazyLock` is given as `&*POLICY`"
+    note = "a duration alone is no backoff: `constant(duration)` and `exponential(duration)` are; and a policy in a `LazyLock` is given as `&*POLICY`",
+    note = "for a number of attempts without delay, write `immediate().max_attempts(3)`",
+    note = "a generic function takes its policy by value, `policy: impl SendPolicyFor<O>`, with `+ Clone` for several calls"
 )]
 pub trait Finite: Backoff {}
 
@@ -417,8 +426,9 @@ forward!([B: ?Sized] alloc::sync::Arc<B>);
 macro_rules! display {
     ($($type:ty),*) => { $(
         impl fmt::Display for $type {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                combinators::display(self, f)
+                schedule::print(&self, f)
             }
         }
     )* };

@@ -7,6 +7,7 @@ use crate::time::{from_nanos, nanos};
 
 /// Grows with a power of the attempt's number. Made by [`polynomial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Polynomial {
     first: u64,
     degree: u32,
@@ -28,6 +29,7 @@ pub const fn polynomial(first: Duration, degree: u32) -> Polynomial {
 }
 
 impl Polynomial {
+    #[inline]
     const fn at(&self, number: u32) -> u64 {
         self.first.saturating_mul((number as u64).saturating_pow(self.degree))
     }
@@ -36,6 +38,7 @@ impl Polynomial {
 impl Backoff for Polynomial {
     grows!();
 
+    #[inline]
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "polynomial {:?} ·n^{}", from_nanos(self.first), self.degree)
     }

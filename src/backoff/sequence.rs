@@ -7,6 +7,7 @@ use crate::Attempt;
 
 /// The first delays of a backoff. Made by [`Backoff::first`]; by itself it ends after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct First<B> {
     inner: B,
     retries: u32,
@@ -73,6 +74,7 @@ built_in!([B] First<B>);
 
 /// One backoff after another. Made by [`First::then`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Sequence<A, B> {
     first: First<A>,
     next: B,

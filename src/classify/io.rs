@@ -37,6 +37,7 @@ use std::io::{Error, ErrorKind};
 /// assert!(outcome.is_err() && calls == 1);
 /// ```
 #[must_use]
+#[inline]
 pub fn is_transient(error: &Error) -> bool {
     is_transient_kind(error.kind())
 }
@@ -50,6 +51,7 @@ pub fn is_transient(error: &Error) -> bool {
 /// assert!(!is_transient_kind(ErrorKind::NotFound));
 /// ```
 #[must_use]
+#[doc(hidden)]
 pub fn is_transient_kind(kind: ErrorKind) -> bool {
     matches!(
         kind,

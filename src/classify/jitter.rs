@@ -39,28 +39,56 @@ impl Verdict {
     }
 }
 
-/// Adds jitter to a server's delay. Made by
-/// [`ClassifierExt::retry_after_jitter`](super::ClassifierExt::retry_after_jitter).
+/// A classifier with jitter on the delays that it gives. Made by [`retry_after_jitter`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct RetryAfterJitter<C> {
-    inner: C,
+    classifier: C,
     range: RangeInclusive<Duration>,
 }
 
-impl<C> RetryAfterJitter<C> {
-    pub(super) const fn new(inner: C, range: RangeInclusive<Duration>) -> Self {
-        assert!(
-            range.start().as_nanos() <= range.end().as_nanos(),
-            "a jitter of `Retry-After` ends before it starts"
-        );
-        RetryAfterJitter { inner, range }
-    }
+/// Adds a random duration from `range` to the delays that `classifier` gives with
+/// [`RetryAfter`](Verdict::RetryAfter), as [`Verdict::with_jitter`] does.
+///
+/// # Panics
+/// If the range ends before it starts.
+///
+/// ```
+/// use persevere::classify::{by_mark, retry_after_jitter, transient_after};
+/// use persevere::{Policy, RetryExt, immediate, time::VirtualClock};
+/// use std::time::Duration;
+///
+/// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+/// let policy = Policy::new(immediate().max_attempts(2))
+///     .classifier(retry_after_jitter(by_mark(), Duration::ZERO..=second));
+/// let _ = (|| Err::<(), _>(transient_after("busy", 30 * second)))
+///     .retry_with(policy)
+///     .timer(clock.clone())
+///     .call();
+/// assert!(30 * second <= clock.slept()[0] && clock.slept()[0] <= 31 * second);
+/// ```
+#[must_use]
+pub const fn retry_after_jitter<C>(
+    classifier: C,
+    range: RangeInclusive<Duration>,
+) -> RetryAfterJitter<C> {
+    assert!(
+        range.start().as_nanos() <= range.end().as_nanos(),
+        "the range of a jitter of `Retry-After` ends before it starts"
+    );
+    RetryAfterJitter { classifier, range }
 }
 
 impl<O, C: Classifier<O>> Classifier<O> for RetryAfterJitter<C> {
     #[inline]
     fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
-        let verdict = self.inner.classify(outcome, attempt)?;
+        let verdict = self.classifier.classify(outcome, attempt)?;
+        Some(verdict.with_jitter(attempt, self.range.clone()))
+    }
+
+    #[inline]
+    fn restrict(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+        let verdict = self.classifier.restrict(outcome, attempt)?;
         Some(verdict.with_jitter(attempt, self.range.clone()))
     }
 }

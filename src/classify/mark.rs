@@ -150,6 +150,7 @@ impl<E> From<E> for Marked<E> {
 
 /// Classifies errors by their own mark. Made by [`by_mark`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct ByMark;
 
 /// Does what the mark of an error says; it has no opinion on values. See [`Marked`].
@@ -170,5 +171,11 @@ impl<E, O: Outcome<Error = Marked<E>>> Classifier<O> for ByMark {
     #[inline]
     fn classify(&self, outcome: &O, _: &Attempt) -> Option<Verdict> {
         outcome.as_result().err().map(Marked::verdict)
+    }
+
+    /// A permanent error stays permanent: the operation marked it.
+    #[inline]
+    fn restrict(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+        self.classify(outcome, attempt).filter(|verdict| *verdict != Verdict::Retry)
     }
 }

@@ -1,7 +1,7 @@
-//! What an outcome means: [`Classifier`], [`Verdict`], and what they are composed of.
+//! The meaning of outcomes: [`Classifier`], [`Verdict`], and the classifiers of this crate.
 //!
-//! Values and errors take one path: a classifier is shown the [outcome](Outcome) and says accept, retry,
-//! retry after so long, or stop; or nothing, and the next one is asked.
+//! Values and errors take one path: a classifier is shown the [outcome](Outcome) and returns accept,
+//! retry, retry after a delay, or stop; or `None`, and the next classifier decides.
 //!
 //! ```
 //! use persevere::{RetryExt, Verdict, immediate};
@@ -21,27 +21,28 @@
 //! assert_eq!(outcome, Err(HttpError::NotFound));
 //! ```
 //!
-//! | to decide by | use |
+//! | decided by | use |
 //! |---|---|
-//! | the error | [`when`], or `.when(..)` at the call |
-//! | the value | [`until`], or `.until(..)` at the call |
-//! | both, or the attempt | [`classify_fn`], or `.classify(..)` at the call |
+//! | the error | `.when(..)` at the call, or [`when`] |
+//! | the value | `.until(..)` at the call, or [`until`] |
+//! | both, or the attempt | `.classify(..)` at the call, or [`classify_fn`] |
 //! | `std::io::ErrorKind` | [`io::is_transient`], [`io::of_kind`] |
 //! | a cause behind the error | [`caused_by`] |
-//! | what the operation knew | [`by_mark`] with [`transient`] and [`permanent`] |
+//! | a mark that the operation made | [`by_mark`] with [`transient`] and [`permanent`] |
 //! | the status and headers of a response | [`retry_after::verdict`] (feature `http`), with [`Verdict::with_jitter`] |
-//! | a name in a configuration | [`NamedKinds`], or [`kinds`], with [`Kinded`] |
-//! | several questions | `&&`, or [`PredicateExt`]; [`ClassifierExt::or_else`] |
+//! | the [kind](Kinded) of the error | [`is_transient`], [`of_kind`], [`kinds`]; [`NamedKinds`] for names of a configuration |
+//! | several predicates | `&&`, or [`PredicateExt`] |
+//! | several classifiers | `.classifier(..)` several times, the last one decides first; or a tuple, in order |
 //!
 //! | default | |
 //! |---|---|
 //! | a value | accepted |
 //! | an error | retried |
-//! | nobody has an opinion | as above |
 //!
-//! **Do** say what is transient: by default all errors are retried, and a wrong password stays wrong.
+//! **Do** name the transient errors: by default all are retried, and a wrong password stays wrong.
 //! **Don't** retry what is not safe to repeat; a request that was cut off may have taken effect.
 
+mod error_chain;
 #[cfg(feature = "std")]
 pub mod io;
 mod jitter;
@@ -50,21 +51,20 @@ mod mark;
 mod predicate;
 #[cfg(feature = "http")]
 pub mod retry_after;
-mod source;
 
 use core::fmt;
-use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::{Attempt, Outcome};
 
-pub use self::jitter::RetryAfterJitter;
+pub use self::error_chain::{caused_by, find_source, source_is_kind, sources};
+pub use self::jitter::{RetryAfterJitter, retry_after_jitter};
 #[cfg(feature = "alloc")]
+#[doc(hidden)]
 pub use self::kinds::NamedKinds;
-pub use self::kinds::{Kinded, Kinds, kinds};
+pub use self::kinds::{Kinded, Kinds, is_transient, kinds, of_kind};
 pub use self::mark::{ByMark, Marked, by_mark, permanent, transient, transient_after};
 pub use self::predicate::{PredicateExt, Until, When, until, when};
-pub use self::source::{caused_by, find_source, source_is_kind, sources};
 
 /// What an outcome means for the call.
 ///
@@ -85,39 +85,40 @@ pub use self::source::{caused_by, find_source, source_is_kind, sources};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It is good: return it, as a success. An error may be good too.
+    /// The call returns it as a success. An error may be accepted too.
     Accept,
-    /// It may be better the next time.
+    /// Another attempt may have a better outcome.
     Retry,
-    /// The server asked to be left alone this long: a floor under the backoff's delay, which is
+    /// The server requested this delay (`Retry-After`): a floor under the backoff's delay, which is
     /// neither capped by [`max_delay`](crate::Backoff::max_delay) nor jittered down. More than the
     /// [ceiling](crate::Backoff::max_retry_after), five minutes by default, stops the call.
     RetryAfter(Duration),
-    /// It will not get better: return it, as a failure. The server did its part.
+    /// Another attempt cannot have a better outcome: the call returns it as a failure. Budgets and
+    /// circuit breakers count no failure, since the server did its part.
     Stop,
-    /// The server failed and forbids another attempt: return it, as a failure. The call ends as with
-    /// [`Stop`](Verdict::Stop), and guards hear of a server in trouble: a budget that counts failures
-    /// and a circuit breaker count one.
-    Never,
+    /// The server failed and forbids another attempt: the call returns the outcome as a failure, as
+    /// with [`Stop`](Verdict::Stop), and budgets and circuit breakers count a failure.
+    Forbidden,
 }
 
 /// Decides what an outcome means, for values and errors alike.
 ///
-/// A classifier is pure. It may have no opinion, `None`; then the next in the chain is asked, and
-/// at the end of every chain a value is accepted and an error retried. What it cannot do is
-/// exceed a limit: attempts and time are the engine's.
+/// A classifier is pure. It may have no opinion, `None`; then the next classifier decides, and in the end
+/// values are accepted and errors retried. No verdict exceeds a limit of the policy.
 ///
-/// A closure `Fn(&O, &Attempt) -> Option<Verdict>` becomes one with [`classify_fn`]; most need no
-/// more than [`when`] for errors and [`until`] for values.
+/// Most calls need no more than `.when(..)` for errors and `.until(..)` for values; a closure
+/// `Fn(&O, &Attempt) -> Option<Verdict>` is a classifier by [`classify_fn`]. A tuple of classifiers is
+/// one: the first opinion counts.
 ///
 /// ```
 /// use persevere::{Attempt, Outcome, RetryExt, Verdict, immediate};
 /// use persevere::classify::Classifier;
 /// use std::time::Duration;
 ///
+/// #[derive(Debug)]
 /// struct Throttled { wait: Duration }
 ///
-/// /// Obeys the server where it says how long to wait, and leaves the rest to others.
+/// /// Waits as long as the server requests.
 /// struct Obey;
 /// impl<T> Classifier<Result<T, Throttled>> for Obey {
 ///     fn classify(&self, outcome: &Result<T, Throttled>, _: &Attempt) -> Option<Verdict> {
@@ -128,7 +129,7 @@ pub enum Verdict {
 /// let outcome = (|| Err::<(), _>(Throttled { wait: Duration::from_secs(3600) }))
 ///     .retry_with(immediate().max_attempts(3))
 ///     .classifier(Obey)
-///     .report()
+///     .report_without_source()
 ///     .call();
 /// assert_eq!(outcome.unwrap_err().reason(), persevere::Reason::RetryAfterTooLong);
 /// ```
@@ -139,101 +140,105 @@ pub enum Verdict {
     note = "a policy that retries by kind needs an error type with `#[derive(Kinded)]` or `impl Kinded`; or say which errors to retry at the call, with `.when(|error| ..)`"
 )]
 pub trait Classifier<O> {
-    /// What `outcome` of `attempt` means; `None` for no opinion.
+    /// Returns what `outcome` of `attempt` means; `None` for no opinion.
     fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict>;
-}
 
-/// Puts classifiers together.
-pub trait ClassifierExt: Sized {
-    /// Asks `next` where this one has no opinion.
+    /// Returns what `outcome` means where a later `.when(..)` has decided to retry its error: a delay,
+    /// or that a retry is forbidden; `None` for no objection.
+    ///
+    /// By default it is [`classify`](Classifier::classify) without `Accept`, `Retry` and `Stop`, so that
+    /// [`RetryAfter`](Verdict::RetryAfter) and [`Forbidden`](Verdict::Forbidden) stay. [`by_mark`] keeps
+    /// `Stop` too: the operation marked its error as permanent.
     ///
     /// ```
+    /// use persevere::classify::{Classifier, by_mark, kinds, permanent};
     /// use persevere::{Attempt, Verdict};
-    /// use persevere::classify::{Classifier, ClassifierExt, until, when};
+    /// use std::io;
     ///
-    /// let busy = when(|error: &u16| *error == 503).or_else(until(|body: &String| !body.is_empty()));
     /// let attempt = Attempt::new(1);
-    /// assert_eq!(busy.classify(&Err(404), &attempt), Some(Verdict::Stop));
-    /// assert_eq!(busy.classify(&Ok(String::new()), &attempt), Some(Verdict::Retry));
+    /// let marked = Err::<(), _>(permanent("gone"));
+    /// assert_eq!(by_mark().restrict(&marked, &attempt), Some(Verdict::Stop));
+    /// let missing = Err::<(), io::Error>(io::ErrorKind::NotFound.into());
+    /// assert_eq!(kinds(["transient"]).restrict(&missing, &attempt), None);
     /// ```
-    fn or_else<C>(self, next: C) -> OrElse<Self, C> {
-        OrElse::new(self, next)
-    }
-
-    /// Adds something random from `range` to what a server asks for, as
-    /// [`Verdict::with_jitter`] does: for the classifier of a policy.
-    ///
-    /// # Panics
-    /// If the range ends before it starts.
-    ///
-    /// ```
-    /// use persevere::classify::{ClassifierExt, by_mark, transient_after};
-    /// use persevere::{Backoff, Policy, RetryExt, immediate, time::VirtualClock};
-    /// use std::time::Duration;
-    ///
-    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
-    /// let policy = Policy::new(immediate().max_attempts(2))
-    ///     .classifier(by_mark().retry_after_jitter(Duration::ZERO..=second));
-    /// let _ = (|| Err::<(), _>(transient_after("busy", 30 * second)))
-    ///     .retry_with(policy)
-    ///     .timer(clock.clone())
-    ///     .call();
-    /// assert!(30 * second <= clock.slept()[0] && clock.slept()[0] <= 31 * second);
-    /// ```
-    fn retry_after_jitter(self, range: RangeInclusive<Duration>) -> RetryAfterJitter<Self> {
-        RetryAfterJitter::new(self, range)
-    }
-}
-
-impl<C> ClassifierExt for C {}
-
-/// The first of two classifiers that has an opinion. Made by [`ClassifierExt::or_else`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OrElse<A, B> {
-    first: A,
-    next: B,
-}
-
-impl<A, B> OrElse<A, B> {
-    pub(crate) const fn new(first: A, next: B) -> Self {
-        OrElse { first, next }
-    }
-}
-
-impl<O, A: Classifier<O>, B: Classifier<O>> Classifier<O> for OrElse<A, B> {
     #[inline]
-    fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
-        self.first.classify(outcome, attempt).or_else(|| self.next.classify(outcome, attempt))
+    fn restrict(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+        match self.classify(outcome, attempt)? {
+            Verdict::Accept | Verdict::Retry | Verdict::Stop => None,
+            verdict @ (Verdict::RetryAfter(_) | Verdict::Forbidden) => Some(verdict),
+        }
     }
 }
 
-/// Accepts values and retries errors: what every chain ends with, and the classifier of a policy
-/// that is given none.
+macro_rules! tuple {
+    ($($index:tt $Type:ident),+) => {
+        /// The first of these classifiers that has an opinion.
+        impl<O, $($Type: Classifier<O>),+> Classifier<O> for ($($Type),+) {
+            #[inline]
+            fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+                None$(.or_else(|| self.$index.classify(outcome, attempt)))+
+            }
+            #[inline]
+            fn restrict(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+                let none = None;
+                $(let none = stricter(none, || self.$index.restrict(outcome, attempt));)+
+                none
+            }
+        }
+    };
+}
+
+/// Of two [restrictions](Classifier::restrict), the second of which is asked only if it may count: a
+/// prohibition, or else the first delay.
+pub(crate) fn stricter(
+    first: Option<Verdict>,
+    second: impl FnOnce() -> Option<Verdict>,
+) -> Option<Verdict> {
+    match first {
+        Some(Verdict::Stop | Verdict::Forbidden) => first,
+        Some(Verdict::RetryAfter(_)) => {
+            let prohibits =
+                |verdict: &Verdict| matches!(verdict, Verdict::Stop | Verdict::Forbidden);
+            second().filter(prohibits).or(first)
+        }
+        Some(Verdict::Accept | Verdict::Retry) | None => second(),
+    }
+}
+tuple!(0 A, 1 B);
+tuple!(0 A, 1 B, 2 C);
+tuple!(0 A, 1 B, 2 C, 3 D);
+
+/// Accepts values and retries errors, as a policy without classifiers does.
 ///
 /// ```
 /// use persevere::{Attempt, Verdict};
-/// use persevere::classify::{Classifier, OnError};
-/// let classify = |outcome: Option<u8>| OnError.classify(&outcome, &Attempt::new(1));
+/// use persevere::classify::{Classifier, RetryErrors};
+/// let classify = |outcome: Option<u8>| RetryErrors.classify(&outcome, &Attempt::new(1));
 /// assert_eq!(classify(Some(1)), Some(Verdict::Accept));
 /// assert_eq!(classify(None), Some(Verdict::Retry));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OnError;
+#[doc(hidden)]
+pub struct RetryErrors;
 
-impl<O: Outcome> Classifier<O> for OnError {
+impl<O: Outcome> Classifier<O> for RetryErrors {
     #[inline]
     fn classify(&self, outcome: &O, _: &Attempt) -> Option<Verdict> {
         Some(if outcome.as_result().is_ok() { Verdict::Accept } else { Verdict::Retry })
     }
 }
 
-/// A classifier behind a pointer is the same classifier.
+/// A pointer to a classifier is a classifier.
 macro_rules! forward {
     ([$($lifetime:lifetime)?] $pointer:ty) => {
         impl<$($lifetime,)? O, C: Classifier<O> + ?Sized> Classifier<O> for $pointer {
             #[inline]
             fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
                 (**self).classify(outcome, attempt)
+            }
+            #[inline]
+            fn restrict(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
+                (**self).restrict(outcome, attempt)
             }
         }
     };
@@ -254,9 +259,8 @@ impl<O> Classifier<O> for () {
 
 /// A closure as a classifier. Made by [`classify_fn`].
 #[derive(Clone, Copy)]
-pub struct ClassifyFn<F> {
-    function: F,
-}
+#[doc(hidden)]
+pub struct ClassifyFn<F>(pub(crate) F);
 
 /// A pure closure over outcome and attempt as a [`Classifier`]; `None` is no opinion.
 ///
@@ -271,17 +275,18 @@ pub struct ClassifyFn<F> {
 /// assert_eq!(impatient.classify(&Err(500), &Attempt::new(1)), None);
 /// assert_eq!(impatient.classify(&Err(500), &Attempt::new(2)), Some(Verdict::Stop));
 /// ```
+#[doc(hidden)]
 pub const fn classify_fn<O, F>(function: F) -> ClassifyFn<F>
 where
     F: Fn(&O, &Attempt) -> Option<Verdict>,
 {
-    ClassifyFn { function }
+    ClassifyFn(function)
 }
 
 impl<O, F: Fn(&O, &Attempt) -> Option<Verdict>> Classifier<O> for ClassifyFn<F> {
     #[inline]
     fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
-        (self.function)(outcome, attempt)
+        (self.0)(outcome, attempt)
     }
 }
 

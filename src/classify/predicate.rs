@@ -43,6 +43,7 @@ impl<T: ?Sized, P: Fn(&T) -> bool> PredicateExt<T> for P {}
 
 /// Retries the errors that a predicate approves. Made by [`when`].
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct When<P> {
     predicate: P,
 }
@@ -61,6 +62,7 @@ pub struct When<P> {
 /// assert_eq!(classify(Ok(())), None);
 /// ```
 #[must_use]
+#[doc(hidden)]
 pub const fn when<P>(predicate: P) -> When<P> {
     When { predicate }
 }
@@ -75,6 +77,7 @@ impl<O: Outcome, P: Fn(&O::Error) -> bool> Classifier<O> for When<P> {
 
 /// Retries until a value is good. Made by [`until`].
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Until<P> {
     predicate: P,
 }
@@ -93,6 +96,7 @@ pub struct Until<P> {
 /// assert_eq!(classify(Err(())), None);
 /// ```
 #[must_use]
+#[doc(hidden)]
 pub const fn until<P>(predicate: P) -> Until<P> {
     Until { predicate }
 }

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::copies::Copies;
 use super::{Hedge, HedgeEvent};
-use crate::classify::OnError;
+use crate::classify::RetryErrors;
 use crate::retry::Operation;
 use crate::time::{Clock, Timer, from_nanos, nanos};
 use crate::{Attempt, Classifier, Outcome, Verdict};
@@ -24,6 +24,7 @@ pin_project_lite::pin_project! {
     ///
     /// # Panics
     /// When polled again after it was ready, or after a copy panicked.
+    #[doc(hidden)]
     #[must_use = "futures do nothing unless they are polled"]
     pub struct HedgedAttempt<Op, C, T, W>
     where
@@ -160,7 +161,7 @@ where
     fn settle(self: Pin<&mut Self>, index: u32, outcome: O) -> Option<O> {
         let this = self.project();
         let verdict = this.hedge.classifier.classify(&outcome, this.attempt);
-        let verdict = verdict.or_else(|| OnError.classify(&outcome, this.attempt));
+        let verdict = verdict.or_else(|| RetryErrors.classify(&outcome, this.attempt));
         let floor = match verdict.unwrap_or(Verdict::Stop) {
             Verdict::Accept => {
                 // A first copy that lost took longer than this. Left out, the slow would be missing
@@ -179,7 +180,7 @@ where
                 *this.open = false;
                 floor
             }
-            Verdict::Never => {
+            Verdict::Forbidden => {
                 *this.open = false;
                 Duration::MAX
             }

@@ -11,7 +11,7 @@
 //! hedged attempt.
 //!
 //! ```
-//! use persevere::hook::Budget;
+//! use persevere::Budget;
 //! use persevere::time::{Clock, Timer, VirtualClock};
 //! use persevere::{Idempotent, Policy, RetryExt, constant, hedge_after};
 //! use std::{cell::Cell, time::Duration};
@@ -54,9 +54,9 @@
 //! | the budget refuses | no more copies of this attempt, and no more questions |
 //! | a copy is accepted | it is the outcome; the others are dropped |
 //! | a copy fails, others run | it waits for them |
-//! | with [`RetryAfter`](Verdict::RetryAfter) or [`Never`](Verdict::Never) | the same, and no more copies start: the server asked to be left alone |
+//! | with [`RetryAfter`](Verdict::RetryAfter) or [`Forbidden`](Verdict::Forbidden) | as for another error, and no more copies start: the server is overloaded |
 //! | with [`Stop`](Verdict::Stop) | it is the outcome, since no copy will do better; the others are dropped |
-//! | the last that runs fails | the outcome is the failure with `Never`, or the longest `RetryAfter`, or else the last one |
+//! | the last that runs fails | the outcome is the failure with `Forbidden`, or the longest `RetryAfter`, or else the last one |
 //! | a copy panics | the panic propagates; the others are dropped with the attempt |
 //! | it is dropped | all copies are |
 //!
@@ -79,13 +79,13 @@
 //! | [`budget(..)`](Hedge::budget) | none: every hedge is allowed | |
 //! | [`classifier(..)`](Hedge::classifier), [`when(..)`](Hedge::when) | values are accepted, errors are not | |
 //! | [`timer(..)`](Hedge::timer) | [`DefaultTimer`] | |
-//! | [`on_hedge(..)`](Hedge::on_hedge) | nobody is told | |
+//! | [`on_hedge(..)`](Hedge::on_hedge) | none | |
 //!
 //! **Do** begin with the 95th [percentile](Percentile), as the paper does: by definition, about one
 //! attempt in twenty is hedged, however slow the service is. **Do** share the
-//! [budget](crate::hook::Budget) of the policy, so that hedges and retries together stay within it.
-//! **Do** give hedge and policy the same classifier, or what one takes for a success the other will
-//! retry; and the same timer. **Don't** hedge at each of several layers: the copies multiply.
+//! [budget](crate::Budget) of the policy, so that hedges and retries together stay within it.
+//! **Do** give hedge and policy one classifier, or the policy retries a success of the hedge; and one
+//! timer. **Don't** hedge at each of several layers: the copies multiply.
 //! **Don't** look for it in blocking code: two copies need two threads, which are not ours to make.
 //!
 //! The names follow gRPC's [hedging policy](https://grpc.io/docs/guides/request-hedging/) where it

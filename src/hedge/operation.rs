@@ -15,6 +15,7 @@ use crate::{Attempt, Classifier, Outcome, RetryExt};
     label = "an attempt that is hedged needs an operation of its own, and this cannot be cloned",
     note = "a closure is `Clone` if all that it captures is: share what it changes, in a `Cell`, an atomic or a lock, instead of `&mut`"
 )]
+#[doc(hidden)]
 pub trait Repeatable: Operation {
     /// Clones it, for an attempt.
     #[must_use]
@@ -52,6 +53,7 @@ impl<Op: Operation + Clone> Repeatable for Op {
 /// ```
 #[derive(Clone)]
 #[must_use = "it does nothing until it is awaited or retried"]
+#[doc(hidden)]
 pub struct Hedged<Op, C, T, W> {
     operation: Op,
     hedge: Hedge<C, T, W>,

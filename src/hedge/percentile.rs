@@ -5,7 +5,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use core::time::Duration;
 
-use crate::hook::InvalidSetting;
+use crate::InvalidSetting;
 use crate::time::nanos;
 
 /// A percentile of how long attempts take, for [`Hedge::at_percentile`](super::Hedge::at_percentile).
@@ -46,6 +46,7 @@ impl Percentile {
     /// If `percent` is out of its range.
     #[must_use]
     #[track_caller]
+    #[inline]
     pub fn new(percent: f64) -> Self {
         match Percentile::try_new(percent) {
             Ok(percentile) => percentile,
@@ -63,6 +64,7 @@ impl Percentile {
     /// let error = Percentile::try_new(0.95).unwrap_err();
     /// assert_eq!(error.to_string(), "`percent` is from 1 to 99");
     /// ```
+    #[inline]
     pub fn try_new(percent: f64) -> Result<Self, InvalidSetting> {
         if (1.0..=99.0).contains(&percent) {
             Ok(Percentile(Arc::new(Histogram::new(percent))))
@@ -79,6 +81,7 @@ impl Percentile {
 
     /// The percentile; `None` until enough was seen.
     #[must_use]
+    #[inline]
     pub fn delay(&self) -> Option<Duration> {
         let place = self.0.place.load(Relaxed).checked_sub(1)?;
         Some(Duration::from_micros(top(place)))
@@ -86,12 +89,14 @@ impl Percentile {
 
     /// Adds an observation. Hedges do so by themselves; do it yourself for what you know from
     /// elsewhere, such as from before a restart.
+    #[inline]
     pub fn record(&self, latency: Duration) {
         self.0.record(latency);
     }
 }
 
 impl fmt::Debug for Percentile {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Percentile")
             .field("percent", &self.percent())
@@ -125,6 +130,7 @@ struct Histogram {
 }
 
 impl Histogram {
+    #[inline]
     fn new(percent: f64) -> Self {
         Histogram {
             percent,
@@ -134,6 +140,7 @@ impl Histogram {
         }
     }
 
+    #[inline]
     fn record(&self, latency: Duration) {
         self.buckets[place(latency) as usize].fetch_add(WEIGHT, Relaxed);
         let seen = self.seen.fetch_add(1, Relaxed).wrapping_add(1);

@@ -7,16 +7,16 @@ use super::HedgeEvent;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 use super::Percentile;
 use crate::DefaultTimer;
-use crate::classify::{self, OnError, When};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-use crate::hook::{Budget, budget::BudgetPermit};
+use crate::budget::{Budget, BudgetPermit};
+use crate::classify::{self, RetryErrors, When};
 use crate::time::Clock;
 
 /// When to start another copy of an attempt, and how many. Made by [`hedge_after`], and given to
 /// [`hedged`](crate::RetryExt::hedged); the [module](super) has a table of the settings. A clone
 /// shares budget and percentile.
 #[derive(Clone)]
-pub struct Hedge<C = OnError, T = DefaultTimer, W = fn(HedgeEvent)> {
+pub struct Hedge<C = RetryErrors, T = DefaultTimer, W = fn(HedgeEvent)> {
     delay: Duration,
     pub(super) most: u32,
     pub(super) classifier: C,
@@ -60,7 +60,7 @@ pub const fn hedge_after(delay: Duration) -> Hedge {
     Hedge {
         delay,
         most: 2,
-        classifier: OnError,
+        classifier: RetryErrors,
         timer: DefaultTimer,
         watch: nobody,
         #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -146,7 +146,7 @@ impl<C, T, W> Hedge<C, T, W> {
     /// there is a copy do its tokens go back. None by default.
     ///
     /// ```
-    /// use persevere::hook::{Budget, budget::CostPerRetry};
+    /// use persevere::{Budget, budget::CostPerRetry};
     /// use persevere::time::VirtualClock;
     /// use persevere::{Idempotent, RetryExt, hedge_after};
     /// use std::{future::pending, time::Duration};

@@ -1,12 +1,13 @@
-//! What hooks are told.
+//! The events of a call.
 
 use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
 
+use crate::attempt::{self, Untimed};
 use crate::error::Summary;
-use crate::time::from_nanos;
-use crate::{Attempt, Outcome, Reason, Verdict};
+use crate::time::{Rounded, from_nanos};
+use crate::{Attempt, Interrupted, Outcome, Reason, Verdict};
 
 /// An attempt ended: what it made, and what that means. [`Hook::after_attempt`](super::Hook) is
 /// told.
@@ -57,7 +58,7 @@ impl<'a, O> AttemptEvent<'a, O> {
         self.verdict
     }
 
-    /// The name of what is retried, if it was [given one](crate::Retry::operation).
+    /// The name of what is retried, if it was [given one](crate::Retry::named).
     #[must_use]
     pub const fn operation(&self) -> Option<&'static str> {
         self.operation
@@ -78,8 +79,8 @@ impl<'a, O> AttemptEvent<'a, O> {
 ///     .on_retry(|retry| log.borrow_mut().push((retry.number(), retry.waited(), retry.to_string())));
 /// let _ = policy.call(|_| None::<()>);
 /// assert_eq!(log.take(), [
-///     (1, Duration::ZERO, "attempt 1 of 3 failed, next in 1s".into()),
-///     (2, second, "attempt 2 of 3 failed, next in 1s".into()),
+///     (1, Duration::ZERO, "attempt 1 of 3 failed, next in 1 s".into()),
+///     (2, second, "attempt 2 of 3 failed, next in 1 s".into()),
 /// ]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,33 +127,37 @@ impl RetryFacts {
         self.attempt.waited()
     }
 
-    /// The name of what is retried, if it was [given one](crate::Retry::operation).
+    /// The name of what is retried, if it was [given one](crate::Retry::named).
     #[must_use]
     pub const fn operation(&self) -> Option<&'static str> {
         self.operation
     }
 
-    /// The time since the call began; `None` if nothing asks for a clock, see
-    /// [`Timed`](super::Timed).
-    #[must_use]
-    pub const fn elapsed(&self) -> Option<Duration> {
+    /// Returns the time since the call began.
+    ///
+    /// # Errors
+    /// [`Untimed`] if nothing in the call reads the clock; see [`Attempt::elapsed`].
+    pub const fn elapsed(&self) -> Result<Duration, Untimed> {
         self.attempt.elapsed()
     }
 }
 
-/// What begins a sentence about an operation that has a name: `fetch: `.
-pub(crate) struct Of(pub(crate) Option<&'static str>);
-
-impl fmt::Display for Of {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |operation| write!(f, "{operation}: "))
+impl RetryFacts {
+    /// `attempt 1 of 3 failed, next in 100 ms`, with `failed` as given.
+    #[inline]
+    fn sentence(&self, f: &mut fmt::Formatter<'_>, failed: &str) -> fmt::Result {
+        if let Some(operation) = self.operation {
+            write!(f, "{operation}: ")?;
+        }
+        write!(f, "{} {failed}, next in {}", self.attempt, Rounded(self.delay))
     }
 }
 
-/// `attempt 1 of 3 failed, next in 100ms`
+/// `attempt 1 of 3 failed, next in 100 ms`
 impl fmt::Display for RetryFacts {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{} failed, next in {:?}", Of(self.operation), self.attempt, self.delay)
+        self.sentence(f, "failed")
     }
 }
 
@@ -212,16 +217,14 @@ impl<O> Deref for RetryEvent<'_, O> {
     }
 }
 
-/// `attempt 1 of 3 failed, next in 100ms: connection refused`
+/// `attempt 1 of 3 failed, next in 100 ms: connection refused`
 impl<O: Outcome<Error: fmt::Display>> fmt::Display for RetryEvent<'_, O> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.error() {
             Some(error) => write!(f, "{}: {error}", self.facts),
-            None if self.outcome.is_some() => {
-                let operation = Of(self.operation);
-                write!(f, "{operation}{} not ready, next in {:?}", self.attempt, self.delay)
-            }
-            None => write!(f, "{}: interrupted", self.facts),
+            None if self.outcome.is_some() => self.facts.sentence(f, "not ready"),
+            None => self.facts.sentence(f, "timed out"),
         }
     }
 }
@@ -230,26 +233,42 @@ impl<O: Outcome<Error: fmt::Display>> fmt::Display for RetryEvent<'_, O> {
 /// [`FinishEvent`].
 ///
 /// ```
-/// use persevere::{Policy, constant, hook::Timed, time::VirtualClock};
+/// use persevere::{Policy, constant, time::VirtualClock};
 /// use std::{cell::Cell, time::Duration};
 ///
 /// let (second, end) = (Duration::from_secs(1), Cell::new(None));
 /// let policy = Policy::new(constant(second).max_attempts(3))
 ///     .timer(VirtualClock::new())
-///     .hook(Timed)
+///     .timed()
 ///     .on_finish(|finish| end.set(Some(*finish)));
 /// let _ = policy.call(|_| None::<()>);
 /// let end = end.get().unwrap();
-/// assert_eq!((end.attempts(), end.waited(), end.elapsed()), (3, 2 * second, Some(2 * second)));
-/// assert_eq!(end.to_string(), "gave up after 3 attempts and 2s: no attempts left");
+/// assert_eq!((end.attempts(), end.waited(), end.elapsed()), (3, 2 * second, Ok(2 * second)));
+/// assert_eq!(end.to_string(), "gave up after 3 attempts (2 s): attempt limit reached");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FinishFacts {
     pub(crate) reason: Reason,
     pub(crate) attempts: u32,
+    /// In nanoseconds, as the engine has it.
     pub(crate) waited: u64,
-    pub(crate) elapsed: Option<u64>,
+    pub(crate) elapsed: u64,
     pub(crate) operation: Option<&'static str>,
+    pub(crate) interrupted: Option<Interrupted>,
+}
+
+impl fmt::Debug for FinishFacts {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FinishFacts")
+            .field("reason", &self.reason)
+            .field("attempts", &self.attempts)
+            .field("waited", &self.waited())
+            .field("elapsed", &self.elapsed().ok())
+            .field("operation", &self.operation)
+            .field("interrupted", &self.interrupted)
+            .finish()
+    }
 }
 
 impl FinishFacts {
@@ -257,6 +276,26 @@ impl FinishFacts {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// Returns how a guard ended the call, if the call has no outcome for that reason.
+    ///
+    /// ```
+    /// use persevere::{Interrupted, Policy, RetryExt, immediate, time::VirtualClock};
+    /// use std::{cell::Cell, future::pending, time::Duration};
+    ///
+    /// let (clock, end, limit) = (VirtualClock::new(), Cell::new(None), Duration::from_secs(2));
+    /// let retry = (|| pending::<Option<()>>())
+    ///     .retry_with(immediate().max_attempts(1))
+    ///     .attempt_timeout(limit)
+    ///     .timer(clock.clone())
+    ///     .on_finish(|finish| end.set(finish.interrupted()));
+    /// assert_eq!(clock.block_on(retry), None);
+    /// assert_eq!(end.get(), Some(Interrupted::AttemptTimeout { limit }));
+    /// ```
+    #[must_use]
+    pub const fn interrupted(&self) -> Option<Interrupted> {
+        self.interrupted
     }
 
     /// How many executions were begun: 0 if the first was refused.
@@ -271,27 +310,26 @@ impl FinishFacts {
         from_nanos(self.waited)
     }
 
-    /// The name of what is retried, if it was [given one](crate::Retry::operation).
+    /// The name of what is retried, if it was [given one](crate::Retry::named).
     #[must_use]
     pub const fn operation(&self) -> Option<&'static str> {
         self.operation
     }
 
-    /// The time since the call began; `None` if nothing asks for a clock, see
-    /// [`Timed`](super::Timed).
-    #[must_use]
-    pub const fn elapsed(&self) -> Option<Duration> {
-        match self.elapsed {
-            Some(elapsed) => Some(from_nanos(elapsed)),
-            None => None,
-        }
+    /// Returns the time since the call began.
+    ///
+    /// # Errors
+    /// [`Untimed`] if nothing in the call reads the clock; see [`Attempt::elapsed`].
+    pub const fn elapsed(&self) -> Result<Duration, Untimed> {
+        attempt::elapsed(self.elapsed)
     }
 }
 
-/// `gave up after 3 attempts: no attempts left`
+/// `gave up after 3 attempts: attempt limit reached`
 impl fmt::Display for FinishFacts {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Summary(self).fmt(f)
+        Summary { facts: self }.fmt(f)
     }
 }
 
@@ -351,8 +389,9 @@ impl<O> Deref for FinishEvent<'_, O> {
     }
 }
 
-/// `gave up after 3 attempts: no attempts left: connection refused`
+/// `gave up after 3 attempts: attempt limit reached: connection refused`
 impl<O: Outcome<Error: fmt::Display>> fmt::Display for FinishEvent<'_, O> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.facts.fmt(f)?;
         match self.error() {

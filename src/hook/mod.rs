@@ -1,8 +1,8 @@
-//! Who watches, and who may veto: [`Hook`] and its events.
+//! Watching calls: [`Hook`] and its events.
 //!
 //! Most hooks are closures for one event. At a call site they see the outcome and may borrow `&mut`;
 //! on a policy, which serves any outcome, they see the facts without it. Hooks add up: none replaces
-//! another, and they are called in the order in which they were added.
+//! another, and they run in the order in which they were added.
 //!
 //! ```
 //! use persevere::{RetryExt, immediate};
@@ -14,7 +14,7 @@
 //!     .on_finish(|finish| end = finish.to_string())
 //!     .call();
 //! assert_eq!(retries, 2);
-//! assert_eq!(end, "gave up after 3 attempts: no attempts left: busy");
+//! assert_eq!(end, "gave up after 3 attempts: attempt limit reached: busy");
 //! ```
 //!
 //! | closure | event | argument at a call site | on a policy |
@@ -22,80 +22,57 @@
 //! | `on_attempt` | before each attempt | [`Attempt`] | [`Attempt`] |
 //! | `on_retry` | before each sleep | [`RetryEvent`] | [`RetryFacts`] |
 //! | `on_success` | the call succeeded | [`FinishEvent`] | [`FinishFacts`] |
-//! | `on_give_up` | the call failed in the end | [`FinishEvent`] | [`FinishFacts`] |
-//! | `on_finish` | the call ended, cancelled and panicked too | [`FinishEvent`] | [`FinishFacts`] |
+//! | `on_give_up` | the call failed | [`FinishEvent`] | [`FinishFacts`] |
+//! | `on_finish` | the call ended, also cancelled or panicked | [`FinishEvent`] | [`FinishFacts`] |
 //!
-//! Two guards are hooks that calls share, so that retries cannot make an outage worse: a retry
-//! [`budget`], which limits what all of them together may do, and a circuit [`breaker`], which keeps
-//! calls from what is down.
+//! A retry [budget](crate::budget) is a hook that calls share: it limits the retries of all of them
+//! together. A type that refuses attempts, such as a [circuit breaker](crate::breaker), is a
+//! [guard](crate::guard) and no hook.
 //!
 //! **Do** log retries at a low level and the end of the call at a high one: a failed attempt is not
-//! yet a failed call. **Don't** block in a hook; it runs between attempts. **Don't** count on
-//! [`elapsed`](RetryFacts::elapsed) without a time limit or [`Timed`]: no clock is read for nothing.
+//! yet a failed call. **Do** add [`.timed()`](crate::Retry::timed) where a closure uses
+//! [`elapsed`](RetryFacts::elapsed); without it, no clock is read. **Don't** block in a hook, because
+//! it runs between attempts.
 
-#[cfg(all(feature = "alloc", target_has_atomic = "64"))]
-pub mod breaker;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub mod budget;
+#[macro_use]
+mod forward;
 mod closures;
-mod deadline;
+mod combine;
 mod events;
-mod group;
-#[cfg(all(feature = "alloc", target_has_atomic = "64"))]
-mod now;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-mod setting;
-mod timeout;
 
 use core::ops::ControlFlow;
-use core::time::Duration;
 
 use crate::{Attempt, Veto};
 
-#[cfg(all(feature = "alloc", target_has_atomic = "64"))]
-pub use self::breaker::CircuitBreaker;
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use self::budget::Budget;
 pub use self::closures::{
     OnAttempt, OnFinish, OnFinishFacts, OnGiveUp, OnGiveUpFacts, OnRetry, OnRetryFacts, OnSuccess,
     OnSuccessFacts,
 };
-pub use self::deadline::Deadline;
-pub(crate) use self::events::Of;
-pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
-pub use self::group::HookExt;
-#[cfg(feature = "config")]
-pub(crate) use self::group::apart;
-#[cfg(all(feature = "alloc", target_has_atomic = "64"))]
-pub(crate) use self::group::both;
-pub(crate) use self::group::{contained, panicking};
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use self::setting::InvalidSetting;
-pub use self::timeout::{AttemptTimeout, AttemptTimeoutBy};
 #[cfg(feature = "std")]
-pub use crate::enclosing::remaining_time as remaining;
+pub(crate) use self::combine::discard_panic;
+pub(crate) use self::combine::{panicking, run_both, run_during_unwind};
+pub use self::events::{AttemptEvent, FinishEvent, FinishFacts, RetryEvent, RetryFacts};
 
 /// Watches a call, and may veto its retries.
 ///
 /// A hook is **stateful and belongs to one call**: a policy holds a template that is cloned for
 /// each call, and a hook at a call site is moved into it, so that a closure may capture `&mut`.
-/// What calls are to share (a budget, a breaker, a counter) a hook holds by `Arc` or by reference.
+/// State that calls share (a budget, a counter) is held by `Arc` or by reference.
 ///
 /// In the life of a call, in this order:
 ///
 /// | event | when | may veto |
 /// |---|---|---|
-/// | [`allow_attempt`](Hook::allow_attempt) | before each attempt | yes, if the policy has a [guard](crate::Policy::guard) |
-/// | [`attempt_timeout`](Hook::attempt_timeout) | an attempt has to wait | limits it, if the policy has a guard |
-/// | [`before_attempt`](Hook::before_attempt) | before each attempt that is allowed | |
+/// | [`before_attempt`](Hook::before_attempt) | before each attempt that guards allow | |
 /// | [`after_attempt`](Hook::after_attempt) | the outcome of an attempt was classified | |
+/// | [`attempt_dropped`](Hook::attempt_dropped) | a loop dropped an attempt | |
 /// | [`allow_retry`](Hook::allow_retry) | a retry is due, its delay known; nothing slept | yes |
 /// | [`before_retry`](Hook::before_retry) | a retry will come, after the sleep that begins now | |
 /// | [`finish`](Hook::finish) | once, at the end of every call that began | |
 ///
-/// All hooks are asked before the first is told, so a retry that is announced does come, unless
-/// the call is cancelled. After the last failure there is no `before_retry`. A hook that panics
-/// takes its call with it, and `finish` still reaches every hook.
+/// All `allow_*` methods run before any `before_*` method, so an announced retry comes unless the
+/// call is cancelled, or a guard refuses its attempt. After the last failure there is no `before_retry`. A hook that panics ends its
+/// call, and `finish` still reaches every hook.
 ///
 /// ```
 /// use persevere::{RetryExt, immediate};
@@ -116,97 +93,77 @@ pub use crate::enclosing::remaining_time as remaining;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a hook for calls that make `{O}`",
     label = "not a hook",
-    note = "implement `Hook<O>`, or use a closure with `.on_retry(..)`, `.on_give_up(..)`, `.on_success(..)` or `.on_attempt(..)`"
+    note = "circuit breakers and other types that refuse attempts are guards: add them with `.guard(..)`",
+    note = "limits on time have methods of their own: `.attempt_timeout(duration)`, `.deadline(duration)`",
+    note = "a budget is given by value or as `BUDGET.by_ref()`, also from a `LazyLock`",
+    note = "for a hook of your own implement `Hook<O>`, or use a closure with `.on_retry(..)`, `.on_give_up(..)`, `.on_success(..)` or `.on_attempt(..)`"
 )]
 pub trait Hook<O> {
-    /// Whether this hook looks at the elapsed time of its events. If no hook, no limit and no
-    /// backoff does, no clock is read and the time is `None`. `false` by default.
-    #[inline]
-    fn reads_clock(&self) -> bool {
-        false
-    }
-
-    /// May refuse an attempt, the first too: an open circuit. It is asked only where a call can end
-    /// without an outcome, that is where a policy has a [guard](crate::Policy::guard); see there for
-    /// an example. By default, all are allowed.
-    #[inline]
-    fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
-        let _ = attempt;
-        ControlFlow::Continue(())
-    }
-
-    /// The longest that an attempt may wait, from the moment when it first does; it is dropped
-    /// then, and retried as if it had failed. What blocks or is ready at once is not interrupted. It
-    /// is asked, perhaps more than once of an attempt, where a call can end without an outcome, that
-    /// is where a policy has a [guard](crate::Policy::guard). The shortest of several counts. By
-    /// default, there is none.
-    ///
-    /// Zero for an attempt that has taken too long says that no time is left for the call, and ends
-    /// it by its [`Deadline`](crate::Reason::Deadline).
-    #[inline]
-    fn attempt_timeout(&self, attempt: &Attempt) -> Option<Duration> {
-        let _ = attempt;
-        None
-    }
-
-    /// An attempt begins.
-    #[inline]
-    fn before_attempt(&mut self, attempt: &Attempt) {
-        let _ = attempt;
-    }
-
-    /// An attempt ended, and its outcome was classified.
-    #[inline]
-    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
-        let _ = event;
-    }
-
-    /// May refuse a retry before its sleep: an empty budget. The call then ends with the outcome
-    /// in hand and the veto as its [reason](crate::Reason). The hooks that allowed it learn of that
-    /// in `finish`. By default, all are allowed; [`Veto`] has an example of one that is not.
-    #[inline]
-    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
-        let _ = event;
-        ControlFlow::Continue(())
-    }
-
-    /// A retry will follow: the sleep begins now.
-    #[inline]
-    fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
-        let _ = event;
-    }
-
-    /// The call ended, for whatever reason. A call whose retry was never polled or called has no
-    /// end.
-    #[inline]
-    fn finish(&mut self, event: &FinishEvent<'_, O>) {
-        let _ = event;
-    }
+    events!();
 }
 
-/// Asks for the clock and does nothing else: with it, every event of the call knows the time.
-///
-/// ```
-/// use persevere::{RetryExt, constant};
-/// use persevere::hook::Timed;
-/// use persevere::time::VirtualClock;
-/// use std::time::Duration;
-///
-/// let mut elapsed = None;
-/// let _ = (|| None::<()>)
-///     .retry_with(constant(Duration::from_secs(5)).max_attempts(3))
-///     .timer(VirtualClock::new())
-///     .hook(Timed)
-///     .on_give_up(|finish| elapsed = finish.elapsed())
-///     .call();
-/// assert_eq!(elapsed, Some(Duration::from_secs(10)));
-/// ```
+/// Makes a call read the clock: see [`Retry::timed`](crate::Retry::timed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timed;
+#[doc(hidden)]
+pub struct ReadClock;
 
-impl<O> Hook<O> for Timed {
-    #[inline]
-    fn reads_clock(&self) -> bool {
-        true
+impl<O> Hook<O> for ReadClock {
+    handles!(CLOCK);
+}
+
+/// Some of the events, as a type.
+#[doc(hidden)]
+pub trait Events {
+    /// A bit for each.
+    const MASK: u8;
+}
+
+/// All events.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct AllEvents;
+impl Events for AllEvents {
+    const MASK: u8 = u8::MAX;
+}
+
+/// The events with these bits.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct OnlyEvents<const MASK: u8>;
+impl<const MASK: u8> Events for OnlyEvents<MASK> {
+    const MASK: u8 = MASK;
+}
+
+/// The events of either.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct EitherEvents<A, B>(core::marker::PhantomData<(A, B)>);
+impl<A, B> EitherEvents<A, B> {
+    pub(crate) fn of(_: A, _: B) -> Self {
+        EitherEvents(core::marker::PhantomData)
     }
+}
+impl<A: Events, B: Events> Events for EitherEvents<A, B> {
+    const MASK: u8 = A::MASK | B::MASK;
+}
+
+/// `reads_clock` may return `true`.
+pub(crate) const CLOCK: u8 = 1;
+/// `before_attempt`, and `allow_attempt` of a guard.
+pub(crate) const BEFORE_ATTEMPT: u8 = 2;
+/// `after_attempt`.
+pub(crate) const AFTER_ATTEMPT: u8 = 4;
+/// `allow_retry` and `before_retry`.
+pub(crate) const RETRY: u8 = 8;
+/// `finish`.
+pub(crate) const FINISH: u8 = 16;
+/// The attempt of an event before the first failure may be drawn from, so the call has its seed then.
+pub(crate) const DRAWS: u8 = 32;
+
+/// `allow_attempt`, for a value that handles fewer events than its type.
+pub(crate) const REFUSES: u8 = 64;
+
+/// The events that `handled_events` names, as a constant: `mask(H::handled_events)`.
+pub(crate) const fn mask<E: Events>(_: fn() -> E) -> u8 {
+    E::MASK
 }

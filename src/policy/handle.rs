@@ -1,47 +1,38 @@
-//! [`PolicyHandle`]: a named policy, as code holds it.
+//! [`PolicyHandle`]: a named policy whose settings can change while the program runs.
 
 use std::fmt;
-use std::future::Future;
-use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::ControlFlow;
 use std::prelude::v1::*;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Cache, Guard};
+use arc_swap::Guard;
 
+use super::Policy;
 use super::config::{ConfigError, Configured, Jitter};
-use super::guarding::Guarding;
-use super::known::Known;
+use super::current::{Slot, Snapshot};
+use super::guards::{BySettings, Held};
+use super::kind_registry::KindRegistry;
 use super::overrides::Overrides;
 use super::policies::Shared;
-use super::slot::{Slot, Snapshot};
-use crate::classify::{Kinded, NamedKinds, OnError};
-use crate::hook::{
-    FinishFacts, OnAttempt, OnFinishFacts, OnGiveUpFacts, OnRetryFacts, OnSuccessFacts, RetryFacts,
-};
-use crate::retry::{
-    Attempts, AttemptsOf, Ends, Finish, IntoPolicy, MayInterrupt, Own, Plain, PolicyParts,
-    RetryExt, Source, marker,
-};
-use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
-use crate::{Attempt, Backoff, Classifier, Hook, Interrupted, Outcome};
+use super::rules::{Classify, Delays, FiniteRules, Rules, Whole};
+use crate::classify::Kinded;
+use crate::guard::GuardEvents;
+use crate::hook::{AttemptEvent, FinishEvent, RetryEvent};
+use crate::time::DefaultTimer;
+use crate::{Attempt, Outcome, Verdict, Veto};
 
-/// A named policy that follows the updates of its [`Policies`](super::Policies). Give it to
-/// `retry_with` by reference, or use it as a policy: [`call`](PolicyHandle::call),
-/// [`run`](PolicyHandle::run), [`start`](PolicyHandle::start).
+/// A named policy that follows the updates of its [`Policies`](super::Policies), from
+/// [`Policies::get`](super::Policies::get): a [`Policy`] like any other, whose rules are [`Live`].
 ///
-/// Each call takes one immutable form of the policy when it begins, and keeps it to its end. It
-/// costs no lock, and no reference count either while at most eight calls of its thread are in
-/// flight, unless the policy has a budget or a breaker.
-///
-/// What code says on a handle goes over what is loaded, at every revision: the settings
-/// ([`attempts`](PolicyHandle::attempts), [`wait_min`](PolicyHandle::wait_min), …), which change
-/// the policy, and hooks, a timer and a seed, which are added to it. A clone is another handle of
-/// the same.
+/// Each call takes one immutable form of the settings when it begins, and keeps it to its end. That
+/// takes no lock, and no reference count either while at most eight calls of a thread are in flight.
 ///
 /// Errors are retried by the kinds that the settings name, so the error type has to be
-/// [`Kinded`]; with `.when(..)` at the call it has not.
+/// [`Kinded`]; with `.when(..)` it has not. Code may change settings too:
+/// [`attempts`](Policy::attempts), [`wait_min`](Policy::wait_min) and others go before those that are
+/// loaded, at every revision. The setters of a policy add hooks, guards and a timer. A clone is
+/// another handle of the same policy.
 ///
 /// ```
 /// use figment::{Figment, providers::{Format, Toml}};
@@ -59,47 +50,97 @@ use crate::{Attempt, Backoff, Classifier, Hook, Interrupted, Outcome};
 /// assert_eq!(parsed, Ok(7));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-pub struct PolicyHandle<X = Own, H = (), T = DefaultTimer> {
+pub type PolicyHandle<T = DefaultTimer> = Policy<Live, (), (), T>;
+
+/// A [`PolicyHandle`] whose settings may have a circuit breaker and a limit on the time of attempts, so
+/// that its calls may end without an outcome. From
+/// [`Policies::get_guarded`](super::Policies::get_guarded).
+///
+/// ```
+/// use figment::{Figment, providers::{Format, Toml}};
+/// use persevere::policy::{GuardedHandle, Policies};
+/// use persevere::{RetryExt, time::VirtualClock};
+/// use std::{future::pending, io};
+///
+/// struct Client { policy: GuardedHandle }
+/// impl Client {
+///     async fn fetch(&self, clock: &VirtualClock) -> io::Result<()> {
+///         let hung = || pending::<io::Result<()>>();
+///         hung.retry_with(&self.policy).timer(clock.clone()).await
+///     }
+/// }
+///
+/// let settings = "policies.slow = { attempts = 2, attempt_timeout = '5s' }";
+/// let policies = Policies::load(&Figment::from(Toml::string(settings)), "")?;
+/// let (client, clock) = (Client { policy: policies.get_guarded("slow")? }, VirtualClock::new());
+/// let error = clock.block_on(client.fetch(&clock)).unwrap_err();
+/// assert_eq!(error.to_string(), "the attempt timed out after 5 s");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub type GuardedHandle<T = DefaultTimer> = Policy<Live, (), BySettings, T>;
+
+/// The rules of a handle: the current settings of a named policy.
+#[derive(Clone)]
+#[doc(hidden)]
+pub struct Live {
     slot: Arc<Slot>,
     shared: Weak<Shared>,
-    hooks: H,
-    timer: T,
-    seed: Option<u64>,
-    ends: PhantomData<fn() -> X>,
+    /// Counts the plain handles, whose calls always end with an outcome.
+    plain: Option<Arc<()>>,
 }
 
-impl<X> PolicyHandle<X> {
-    pub(super) fn new(slot: Arc<Slot>, shared: Weak<Shared>) -> Self {
-        let (hooks, timer, seed, ends) = ((), DefaultTimer, None, PhantomData);
-        PolicyHandle { slot, shared, hooks, timer, seed, ends }
+impl Live {
+    /// The rules of a plain handle.
+    pub(super) fn plain(slot: Arc<Slot>, shared: Weak<Shared>) -> Self {
+        let plain = Some(slot.plain.clone());
+        Live { slot, shared, plain }
+    }
+
+    /// The rules of a guarded handle.
+    pub(super) fn guarded(slot: Arc<Slot>, shared: Weak<Shared>) -> Self {
+        Live { slot, shared, plain: None }
+    }
+
+    /// This policy with other settings of code.
+    fn overridden(self, change: impl FnOnce(&mut Overrides)) -> Self {
+        let mut overrides = self.slot.overrides;
+        change(&mut overrides);
+        let slot = match self.shared.upgrade() {
+            Some(shared) => shared.derive(&self.slot, overrides),
+            None => Arc::new(self.slot.under(overrides)),
+        };
+        let plain = self.plain.map(|_| slot.plain.clone());
+        Live { slot, shared: self.shared, plain }
     }
 }
 
-impl<X, H, T> PolicyHandle<X, H, T> {
-    /// The name of the policy.
+impl<G> Policy<Live, (), G> {
+    pub(super) fn handle(live: Live, guards: G) -> Self {
+        Policy::with(live, (), guards, DefaultTimer)
+    }
+}
+
+/// The settings of a handle, before other setters.
+impl<H, G, T, K> Policy<Live, H, G, T, K> {
+    /// Returns the name of the policy; `"policy"` for one of a
+    /// [`PolicyConfig`](super::config::PolicyConfig).
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.slot.name
+        &self.rules.slot.name
     }
 
-    /// The revision of the settings that a call which begins now would take.
+    /// Returns the revision of the settings that a call would take now.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.slot.current.load().revision
+        self.rules.slot.current.load().revision
     }
 
-    /// The longest that a call may sleep in all; see [`Backoff::worst_case`].
-    #[must_use]
-    pub fn worst_case(&self) -> Option<Duration> {
-        self.slot.current.load().backoff.worst_case()
-    }
-
-    /// Checks that the policy names only error kinds that `E` knows, or a type that was
-    /// [announced](super::PoliciesBuilder::kinds_of) or checked before. From now on, an update may
-    /// name the kinds of `E` too, and none that nobody knows.
+    /// Checks that the policy names only error kinds of `E`, or of a type that was
+    /// [announced](super::PoliciesBuilder::kinds_of) or checked before. From then on, updates may name
+    /// the kinds of `E` too, and no unknown ones.
     ///
     /// # Errors
-    /// The names that nobody knows. The check is not kept then.
+    /// The unknown names. The check has no effect then.
     ///
     /// ```
     /// use figment::{Figment, providers::{Format, Toml}};
@@ -112,26 +153,20 @@ impl<X, H, T> PolicyHandle<X, H, T> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn check_kinds<E: Kinded>(&self) -> Result<(), ConfigError> {
-        let mut known = Known::default();
-        known.announce::<E>();
-        match self.shared.upgrade() {
-            Some(shared) => shared.check(&self.slot, &known),
-            None => self.slot.check(&known, |problem| problem),
+        let mut kinds = KindRegistry::default();
+        kinds.announce::<E>();
+        let Live { slot, shared, .. } = &self.rules;
+        match shared.upgrade() {
+            Some(shared) => shared.check(slot, &kinds),
+            None => slot.check(&kinds, |problem| problem),
         }
     }
 
-    /// The same policy with other settings over it.
     fn overridden(self, change: impl FnOnce(&mut Overrides)) -> Self {
-        let mut overrides = self.slot.overrides;
-        change(&mut overrides);
-        let slot = match self.shared.upgrade() {
-            Some(shared) => shared.derive(&self.slot, overrides),
-            None => Arc::new(self.slot.under(overrides)),
-        };
-        PolicyHandle { slot, ..self }
+        super::with_slot!(self, rules: rules => rules.overridden(change))
     }
 
-    /// At most so many executions, the first included, whatever is loaded.
+    /// Sets the attempts, the first included, whatever is loaded.
     ///
     /// # Panics
     /// If `attempts` is zero.
@@ -148,336 +183,211 @@ impl<X, H, T> PolicyHandle<X, H, T> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn attempts(self, attempts: u32) -> Self {
-        assert!(attempts > 0, "`attempts` counts the first execution, so it is at least 1");
+        assert!(
+            attempts > 0,
+            "`attempts` counts the first attempt, so it must be at least 1, got 0"
+        );
         self.overridden(|overrides| overrides.attempts = Some(attempts))
     }
 
-    /// This first delay, before jitter. A loaded `wait_max` that is shorter is lifted to it; one in
-    /// code has the last word. Nothing changes where there is no first delay, as for `immediate` and
-    /// a list of delays.
+    /// Sets the first delay, before jitter. A loaded `wait_max` that is shorter is raised to it; one in
+    /// code is not. `immediate` and a list of delays have no first delay, and do not change.
     #[must_use]
     pub fn wait_min(self, delay: Duration) -> Self {
         self.overridden(|overrides| overrides.wait_min = Some(delay))
     }
 
-    /// No delay longer than this. A `wait_min` that is longer is cut down to it.
+    /// Sets the longest delay. A `wait_min` that is longer is cut to it.
     #[must_use]
     pub fn wait_max(self, delay: Duration) -> Self {
         self.overridden(|overrides| overrides.wait_max = Some(delay))
     }
 
-    /// This jitter.
+    /// Sets the jitter.
     ///
     /// # Panics
     /// If it is a ratio that is not from 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn jitter(self, jitter: Jitter) -> Self {
         if let Jitter::Ratio(ratio) = jitter {
-            assert!((0.0..=1.0).contains(&ratio), "the ratio of a jitter is from 0 to 1");
+            assert!(
+                (0.0..=1.0).contains(&ratio),
+                "the ratio of a jitter is from 0 to 1, got {ratio}"
+            );
         }
         self.overridden(|overrides| overrides.jitter = Some(jitter))
     }
 
-    /// No retry starts this long after the call began. An `attempt_timeout` that is longer is cut
-    /// down to it.
+    /// Sets the limit on the elapsed time: no retry starts this long after the call began. An
+    /// `attempt_timeout` that is longer is cut to it.
     ///
     /// # Panics
     /// If `limit` is zero.
     #[must_use]
+    #[track_caller]
     pub fn max_elapsed(self, limit: Duration) -> Self {
-        assert!(!limit.is_zero(), "`max_elapsed` is more than nothing");
+        assert!(!limit.is_zero(), "`max_elapsed` must be more than zero");
         self.overridden(|overrides| overrides.max_elapsed = Some(limit))
     }
 
-    /// A server may ask for no longer wait than this.
+    /// Sets the longest delay that a server may request with `Retry-After`.
     #[must_use]
-    pub fn retry_after_max(self, ceiling: Duration) -> Self {
-        self.overridden(|overrides| overrides.retry_after_max = Some(ceiling))
-    }
-
-    fn rebuild<H2, T2>(self, change: impl FnOnce(H, T) -> (H2, T2)) -> PolicyHandle<X, H2, T2> {
-        let PolicyHandle { slot, shared, hooks, timer, seed, ends } = self;
-        let (hooks, timer) = change(hooks, timer);
-        PolicyHandle { slot, shared, hooks, timer, seed, ends }
-    }
-
-    /// Adds a [`Hook`], as [`Policy::hook`](crate::Policy::hook) does; and as
-    /// [`Policy::guard`](crate::Policy::guard) where the handle is one of
-    /// [`get_interrupting`](super::Policies::get_interrupting). A [`Deadline`](crate::hook::Deadline),
-    /// which settings do not have, is added so.
-    ///
-    /// ```
-    /// use figment::{Figment, providers::{Format, Toml}};
-    /// use persevere::{Reason, RetryExt, hook::Deadline, policy::Policies, time::VirtualClock};
-    /// use std::{future::pending, time::Duration};
-    ///
-    /// let policies = Policies::load(&Figment::from(Toml::string("[default_policy]")), "")?;
-    /// let (clock, limit) = (VirtualClock::new(), Duration::from_secs(5));
-    /// let policy = policies
-    ///     .get_interrupting("default_policy")?
-    ///     .hook(Deadline::new(limit))
-    ///     .timer(clock.clone());
-    /// let hung = || pending::<std::io::Result<()>>();
-    /// let error = clock.block_on(hung.retry_with(&policy).report()).unwrap_err();
-    /// assert_eq!((error.reason(), error.elapsed()), (Reason::Deadline, Some(limit)));
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn hook<K>(self, hook: K) -> PolicyHandle<X, (H, K), T> {
-        self.rebuild(|hooks, timer| ((hooks, hook), timer))
-    }
-
-    /// Tells and passes the time with `timer`, as [`Policy::timer`](crate::Policy::timer) does. A
-    /// breaker or a budget of the settings has a clock of its own.
-    #[must_use]
-    pub fn timer<U: Clock>(self, timer: U) -> PolicyHandle<X, H, U> {
-        self.rebuild(|hooks, _| (hooks, timer))
-    }
-
-    /// Gives every call the random stream of `seed`, as [`Policy::seed`](crate::Policy::seed) does.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        PolicyHandle { seed: Some(seed), ..self }
-    }
-
-    /// A handle for a place where calls are very frequent: it remembers the current form, and only
-    /// looks whether that was replaced. It is used by `&mut`, so each thread or task has its own.
-    ///
-    /// ```
-    /// use figment::{Figment, providers::{Format, Toml}};
-    /// use persevere::{RetryExt, policy::Policies};
-    ///
-    /// let policies = Policies::load(&Figment::from(Toml::string("[default_policy]")), "")?;
-    /// let mut cached = policies.default_policy()?.cached();
-    /// for number in 0..3 {
-    ///     let outcome = (|| Ok::<_, std::io::Error>(number)).retry_with(&mut cached).call()?;
-    ///     assert_eq!(outcome, number);
-    /// }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn cached(self) -> CachedHandle<X, H, T> {
-        CachedHandle { cache: Cache::new(InSlot(self.slot.clone())), handle: self }
+    pub fn retry_after_max(self, limit: Duration) -> Self {
+        self.overridden(|overrides| overrides.retry_after_max = Some(limit))
     }
 }
 
-macro_rules! closures {
-    ($($name:ident($facts:ty): $hook:ident;)*) => {
-        impl<X, H, T> PolicyHandle<X, H, T> { $(
-            #[doc = concat!("As [`Policy::", stringify!($name), "`](crate::Policy::", stringify!($name), ").")]
-            #[must_use]
-            pub fn $name<F: FnMut($facts)>(self, function: F) -> PolicyHandle<X, (H, $hook<F>), T> {
-                self.hook($hook(function))
-            }
-        )* }
-    };
-}
-closures! {
-    on_attempt(&Attempt): OnAttempt;
-    on_retry(&RetryFacts): OnRetryFacts;
-    on_give_up(&FinishFacts): OnGiveUpFacts;
-    on_success(&FinishFacts): OnSuccessFacts;
-    on_finish(&FinishFacts): OnFinishFacts;
+/// The settings of a call: empty before the call begins.
+#[doc(hidden)]
+pub struct LiveForm {
+    snapshot: Option<Guard<Arc<Snapshot>>>,
+    held: Held,
 }
 
-impl<H: Clone, T: Clock + Clone> PolicyHandle<Own, H, T> {
-    /// Begins a call as a loop, as [`Policy::start`](crate::Policy::start) does.
-    pub fn start<O>(&self) -> AttemptsOf<O, &Self>
-    where
-        H: Hook<O>,
-    {
-        Attempts::start(self)
-    }
-}
-
-impl<H: Clone, T: Clock + Clone> PolicyHandle<MayInterrupt, H, T> {
-    /// Begins a call as a loop, as [`Policy::try_start`](crate::Policy::try_start) does.
-    ///
-    /// # Errors
-    /// The refusal of a breaker that is open.
-    pub fn try_start<O>(&self) -> Result<AttemptsOf<O, &Self>, Interrupted>
-    where
-        H: Hook<O>,
-    {
-        Attempts::try_start(self)
-    }
-}
-
-impl<X: Ends, H: Clone, T: Clock + Clone> PolicyHandle<X, H, T> {
-    /// Runs an operation, blocking between attempts, as [`Policy::call`](crate::Policy::call) does.
-    pub fn call<O, F>(&self, operation: F) -> O
-    where
-        F: FnMut(Attempt) -> O,
-        O: Outcome,
-        NamedKinds: Classifier<O>,
-        H: Hook<O>,
-        Plain: Finish<O, X, Output = O>,
-        T: BlockingTimer,
-    {
-        RetryExt::<marker::CallWith>::retry_with::<marker::Sync, _>(operation, self).call()
-    }
-
-    /// Runs an asynchronous operation, as [`Policy::run`](crate::Policy::run) does.
-    pub async fn run<O>(&self, operation: impl AsyncFnMut(Attempt) -> O) -> O
-    where
-        O: Outcome,
-        NamedKinds: Classifier<O>,
-        H: Hook<O>,
-        Plain: Finish<O, X, Output = O>,
-        T: Timer,
-    {
-        super::run(self, operation).await
-    }
-
-    /// Runs an asynchronous operation on a state that is handed on, as
-    /// [`Policy::run_with`](crate::Policy::run_with) does.
-    pub async fn run_with<St, Fut, O>(
-        &self,
-        state: St,
-        operation: impl FnMut(St, Attempt) -> Fut,
-    ) -> (St, O)
-    where
-        Fut: Future<Output = (St, O)>,
-        O: Outcome,
-        NamedKinds: Classifier<O>,
-        H: Hook<O>,
-        Plain: Finish<O, X, Output = O>,
-        T: Timer,
-    {
-        super::run_with(self, state, operation).await
-    }
-}
-
-/// The form of a policy that a call has taken.
-pub struct Taken(Guard<Arc<Snapshot>>);
-
-/// A call that speaks for its errors itself need not have kinds: values are as ever.
-macro_rules! source {
-    ([$($lifetime:lifetime)?] $type:ty, |$this:ident| $snapshot:expr) => {
-        impl$(<$lifetime>)? Source for $type {
-            type Backoff = Configured;
-            type Classifier = NamedKinds;
-            type Values = OnError;
-
-            #[inline]
-            fn backoff(&self) -> &Configured {
-                let $this = self;
-                &$snapshot.backoff
-            }
-            #[inline]
-            fn classifier(&self) -> &NamedKinds {
-                let $this = self;
-                &$snapshot.kinds
-            }
-            #[inline]
-            fn values(&self) -> &OnError {
-                &OnError
-            }
-        }
-    };
-}
-source!([] Taken, |taken| taken.0);
-source!(['a] &'a Snapshot, |snapshot| snapshot);
-
-impl<X: Ends, H: Clone, T: Clone> IntoPolicy for &PolicyHandle<X, H, T> {
-    type Source = Taken;
-    type Hooks = (Guarding, H);
-    type Ends = X;
-    type Timer = T;
-
+impl LiveForm {
     #[inline]
-    fn into_parts(self) -> PolicyParts<Taken, (Guarding, H), T> {
-        let snapshot = self.slot.current.load();
-        let hooks = (snapshot.guards.clone(), self.hooks.clone());
-        PolicyParts::new(Taken(snapshot), hooks, self.timer.clone()).with_seed(self.seed)
+    fn snapshot(&self) -> &Snapshot {
+        self.snapshot.as_ref().expect("a call takes its settings when it begins")
     }
-}
 
-impl<X: Ends, H, T> IntoPolicy for PolicyHandle<X, H, T> {
-    type Source = Taken;
-    type Hooks = (Guarding, H);
-    type Ends = X;
-    type Timer = T;
-
-    fn into_parts(self) -> PolicyParts<Taken, (Guarding, H), T> {
-        let snapshot = self.slot.current.load();
-        let hooks = (snapshot.guards.clone(), self.hooks);
-        PolicyParts::new(Taken(snapshot), hooks, self.timer).with_seed(self.seed)
-    }
-}
-
-/// A handle that remembers the form of its policy. Made by [`PolicyHandle::cached`].
-pub struct CachedHandle<X = Own, H = (), T = DefaultTimer> {
-    cache: Cache<InSlot, Arc<Snapshot>>,
-    handle: PolicyHandle<X, H, T>,
-}
-
-/// What the cache looks into.
-#[derive(Clone)]
-struct InSlot(Arc<Slot>);
-
-impl Deref for InSlot {
-    type Target = ArcSwap<Snapshot>;
+    /// Passes an event to the guards of the settings, if there are any.
     #[inline]
-    fn deref(&self) -> &ArcSwap<Snapshot> {
-        &self.0.current
+    fn pass<R>(&mut self, event: impl FnOnce(&mut super::guards::InUse<'_>) -> R) -> Option<R> {
+        let guards = self.snapshot.as_ref()?.guards.as_deref()?;
+        Some(self.held.pass(guards, event))
     }
 }
 
-impl<'a, X: Ends, H: Clone, T: Clone> IntoPolicy for &'a mut CachedHandle<X, H, T> {
-    type Source = &'a Snapshot;
-    type Hooks = (Guarding, H);
-    type Ends = X;
-    type Timer = T;
-
+/// A call that is dropped returns its permits to a budget and a breaker.
+impl Drop for LiveForm {
     #[inline]
-    fn into_parts(self) -> PolicyParts<&'a Snapshot, (Guarding, H), T> {
-        let CachedHandle { cache, handle } = self;
-        let snapshot: &Snapshot = cache.load();
-        let hooks = (snapshot.guards.clone(), handle.hooks.clone());
-        PolicyParts::new(snapshot, hooks, handle.timer.clone()).with_seed(handle.seed)
-    }
-}
-
-impl<X, H: Clone, T: Clone> Clone for PolicyHandle<X, H, T> {
-    fn clone(&self) -> Self {
-        PolicyHandle {
-            slot: self.slot.clone(),
-            shared: self.shared.clone(),
-            hooks: self.hooks.clone(),
-            timer: self.timer.clone(),
-            seed: self.seed,
-            ends: PhantomData,
+    fn drop(&mut self) {
+        if !self.held.is_empty() {
+            self.pass(|guards| *guards = (None, None));
         }
     }
 }
 
-/// The backoff's description and schedule, at the current revision.
-impl<X, H, T> fmt::Display for PolicyHandle<X, H, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.slot.current.load().backoff.fmt(f)
+impl Rules for Live {
+    type Form = LiveForm;
+    type Backoff = Configured;
+    const SEES_ATTEMPT: bool = false;
+    #[inline]
+    fn idle(&self) -> LiveForm {
+        LiveForm { snapshot: None, held: Held::default() }
+    }
+    #[inline]
+    fn begin(&self, form: &mut LiveForm) {
+        form.snapshot = Some(self.slot.current.load());
+    }
+    #[inline]
+    fn backoff<'a>(&'a self, form: &'a LiveForm) -> &'a Configured {
+        &form.snapshot().backoff
     }
 }
 
-impl<X, H, T> fmt::Debug for PolicyHandle<X, H, T> {
+#[diagnostic::do_not_recommend]
+impl<O: Outcome<Error: Kinded>> Classify<O, Whole> for Live {
+    #[inline]
+    fn classify(&self, form: &LiveForm, outcome: &O, _: &Attempt) -> Option<Verdict> {
+        Some(match outcome.as_result() {
+            Ok(_) => Verdict::Accept,
+            Err(error) if form.snapshot().kinds.matches(error) => Verdict::Retry,
+            Err(_) => Verdict::Stop,
+        })
+    }
+}
+
+/// Where a `.when` decides about errors, their kinds do not count.
+#[diagnostic::do_not_recommend]
+impl<O: Outcome> Classify<O, Delays> for Live {
+    #[inline]
+    fn classify(&self, _: &LiveForm, outcome: &O, _: &Attempt) -> Option<Verdict> {
+        outcome.as_result().is_ok().then_some(Verdict::Accept)
+    }
+}
+
+/// The guards of the settings. Attempts are refused and limited only in a
+/// [`GuardedHandle`].
+impl<O> GuardEvents<O> for LiveForm {
+    #[inline]
+    fn reads_clock(&self) -> bool {
+        false
+    }
+    handles!(BEFORE_ATTEMPT | AFTER_ATTEMPT | RETRY | FINISH);
+
+    #[inline]
+    fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
+        let allowed = self.pass(|(_, breaker)| {
+            breaker
+                .as_mut()
+                .map(|breaker| crate::guard::Guard::<O>::allow_attempt(breaker, attempt))
+        });
+        allowed.flatten().unwrap_or(ControlFlow::Continue(()))
+    }
+
+    #[inline]
+    fn attempt_limit(&self, _: &Attempt) -> u64 {
+        self.snapshot().attempt_limit()
+    }
+
+    #[inline]
+    fn begin_blocking(&mut self) {
+        let snapshot = self.snapshot();
+        if snapshot.attempt_limit() != u64::MAX {
+            snapshot.report_ineffective();
+        }
+    }
+
+    #[inline]
+    fn before_attempt(&mut self, attempt: &Attempt) {
+        self.pass(|guards| super::guards::before_attempt::<O>(guards, attempt));
+    }
+
+    #[inline]
+    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+        self.pass(|guards| super::guards::after_attempt(guards, event));
+    }
+
+    #[inline]
+    fn attempt_dropped(&mut self, attempt: &Attempt) {
+        self.pass(|guards| super::guards::attempt_dropped::<O>(guards, attempt));
+    }
+
+    #[inline]
+    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+        let allowed = self.pass(|guards| super::guards::allow_retry(guards, event));
+        allowed.unwrap_or(ControlFlow::Continue(()))
+    }
+
+    #[inline]
+    fn finish(&mut self, event: &FinishEvent<'_, O>) {
+        self.pass(|guards| super::guards::finish(guards, event));
+    }
+}
+
+impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyHandle")
-            .field("name", &self.name())
-            .field("revision", &self.revision())
-            .field("policy", &self.slot.current.load().backoff)
+        let current = self.slot.current.load();
+        f.debug_struct("Live")
+            .field("name", &self.slot.name)
+            .field("revision", &current.revision)
+            .field("backoff", &current.backoff)
             .finish_non_exhaustive()
     }
 }
 
-impl<X, H, T> fmt::Debug for CachedHandle<X, H, T> {
+impl fmt::Debug for LiveForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CachedHandle").field(&self.handle).finish()
+        f.debug_struct("LiveForm").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+/// Settings always have a limit on attempts.
+const _: fn() = || {
+    fn is_finite<S: FiniteRules>() {}
+    is_finite::<Live>();
+};

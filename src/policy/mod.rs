@@ -3,10 +3,10 @@
 //! Name what a service needs in one place, and use it at every call:
 //!
 //! ```
-//! use persevere::{Finite, Policy, RetryExt, exponential};
+//! use persevere::{Policy, RetryExt, StaticPolicy, exponential};
 //! use std::time::Duration;
 //!
-//! static STORE: Policy<&'static (dyn Finite + Sync)> = Policy::new(
+//! static STORE: StaticPolicy = Policy::new(
 //!     &exponential(Duration::from_millis(50)).max_delay(Duration::from_secs(2)).full_jitter().max_attempts(6),
 //! );
 //!
@@ -15,112 +15,160 @@
 //! assert_eq!((read, written), (Ok(7), Ok(1)));
 //! ```
 //!
-//! **Do** share one by reference or `Arc`; it has no state, and no call sees another. **Do** give
-//! `&STORE` rather than `STORE` where it is not `Copy`. **Don't** keep counters in a policy: give it a
-//! [hook](crate::Hook) that holds them by `Arc`.
+//! | the policy lies in | its type |
+//! |---|---|
+//! | a `static` | [`StaticPolicy`] |
+//! | a field of a struct | [`DynPolicy<Error>`](DynPolicy), made by [`policy.erase()`](Policy::erase) |
+//! | a local variable | inferred |
+//! | settings that operators change | [`PolicyHandle`], from [`Policies`] |
+//! | an argument of a generic function | [`impl SendPolicyFor<Outcome>`](SendPolicyFor); on one thread [`impl PolicyFor<Outcome, Timer: Timer>`](PolicyFor); blocking [`impl BlockingPolicyFor<Outcome>`](BlockingPolicyFor) |
+//!
+//! All but the last have one set of methods, because they are [`Policy`]: by value, by reference and in an
+//! `Arc`. The argument of a generic function goes into `operation.retry_with(policy)`.
+//!
+//! **Do** share one policy by reference or `Arc`: it has no state, and no call affects another. **Do**
+//! give `&STORE` rather than `STORE` where it is not `Copy`. **Don't** keep counters in a policy: give it
+//! a [hook](crate::hook) that holds them by `Arc`.
 
 #[cfg(feature = "config")]
 #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 pub mod config;
+#[cfg(feature = "config")]
+mod current;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod dynamic;
 #[cfg(feature = "live")]
 mod follow;
 #[cfg(feature = "config")]
-mod guarding;
+mod guards;
 #[cfg(feature = "config")]
 mod handle;
-#[cfg(feature = "macros")]
-mod in_use;
 #[cfg(feature = "config")]
-mod known;
+mod installed;
+mod into_policy;
 #[cfg(feature = "config")]
-mod named;
+mod kind_registry;
 #[cfg(feature = "config")]
 mod overrides;
 #[cfg(feature = "config")]
 mod policies;
+#[cfg(feature = "macros")]
+mod references;
+pub(crate) mod rules;
 #[cfg(feature = "config")]
 mod section;
 #[cfg(feature = "config")]
-mod slot;
-mod source;
-#[cfg(feature = "config")]
 mod updates;
+mod uses;
 
 use core::fmt;
-use core::future::Future;
-use core::marker::PhantomData;
-use core::ops::ControlFlow::Break;
 use core::time::Duration;
 
+use self::rules::FiniteRules;
 use crate::backoff::{Backoff, Finite, Schedule};
-use crate::classify::{self, ClassifyFn, OnError, OrElse, Until, When};
+use crate::classify::ClassifyFn;
+use crate::error::Interruption;
+use crate::guard::{AttemptTimeout, AttemptTimeoutBy, Deadline, OrInterrupted};
 use crate::hook::{
-    AttemptTimeout, AttemptTimeoutBy, Deadline, FinishFacts, Hook, OnAttempt, OnFinishFacts,
-    OnGiveUpFacts, OnRetryFacts, OnSuccessFacts, RetryFacts,
+    FinishFacts, OnAttempt, OnFinishFacts, OnGiveUpFacts, OnRetryFacts, OnSuccessFacts, ReadClock,
+    RetryFacts,
 };
-use crate::retry::{
-    Attempts, AttemptsOf, Ends, Finish, MayInterrupt, Own, Plain, RetryExt, marker,
-};
-use crate::time::{BlockingTimer, Clock, DefaultTimer, Timer};
 #[cfg(feature = "std")]
-use crate::time::{CancelToken, Cancellable};
-use crate::{Attempt, Classifier, Interrupted, Outcome, Verdict};
+use crate::time::{CancelToken, RetrySignal};
+use crate::time::{Clock, DefaultTimer};
+use crate::{Attempt, OperationName, Verdict, random};
 
 #[cfg(feature = "config")]
-pub use self::guarding::Guarding;
+pub use self::current::Snapshot;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use self::dynamic::{DynForm, DynGuards, DynPolicy, DynRules, DynSignals, DynSleep, DynTimer};
 #[cfg(feature = "config")]
-pub use self::handle::{CachedHandle, PolicyHandle, Taken};
-#[cfg(all(feature = "config", feature = "macros"))]
-pub use self::in_use::NamesInUseError;
-#[cfg(feature = "macros")]
-pub use self::in_use::{PolicyInUse, policies_in_use};
+pub use self::guards::BySettings;
 #[cfg(feature = "config")]
-pub use self::named::{InstallError, Named};
+pub use self::handle::{GuardedHandle, Live, LiveForm, PolicyHandle};
+#[cfg(feature = "config")]
+pub use self::installed::{InstallError, NamedPolicy};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use self::into_policy::Shared;
+pub use self::into_policy::{
+    BlockingPolicyFor, Borrowed, IntoPolicy, PolicyFor, PolicyOf, SendPolicyFor, Setup, SetupPolicy,
+};
 #[cfg(feature = "config")]
 pub use self::policies::{Policies, PoliciesBuilder, PolicyError};
-#[cfg(feature = "config")]
-pub use self::slot::Snapshot;
+#[cfg(all(feature = "config", feature = "macros"))]
+pub use self::references::ReferencesError;
+#[cfg(feature = "macros")]
+pub use self::references::{PolicyReference, referenced_policies};
+pub use self::rules::{
+    Ask, Classify, CurrentBackoff, Delays, Ref, Rules, RulesFor, Until, When, Whole,
+};
 #[cfg(feature = "config")]
 pub use self::updates::{Update, UpdateEvent};
-pub use crate::retry::{Held, IntoPolicy, PolicyParts, Source};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+#[doc(hidden)]
+pub use crate::outcome::Seen;
 
-/// Everything about a retry but the operation: a backoff, a classifier, hooks, a timer. It is
-/// immutable and has no state of its own, so one value (a `static`, a field, an `Arc`) serves any
-/// number of calls at once.
+/// Everything about a retry but its operation: rules, hooks, guards, timer, signals.
 ///
-/// | part | default |
-/// |---|---|
-/// | classifier | values are accepted, errors retried |
-/// | hooks | none |
-/// | timer | [`DefaultTimer`] |
-/// | seed | drawn anew by each call, at its first failure |
+/// A policy is immutable and has no state, so one value (a `static`, a field, an `Arc`) serves any
+/// number of calls at once. Its setters are those of a call, and a call adds to its policy.
 ///
-/// Where the type has to be written, in a `static`, the short way is a reference to
-/// `dyn Finite`:
+/// | slot | added by | default |
+/// |---|---|---|
+/// | `S` rules: backoff and classifiers | [`new`](Policy::new), [`when`](Policy::when), [`until`](Policy::until), [`classifier`](Policy::classifier) | values are accepted, errors retried |
+/// | `H` hooks | [`hook`](Policy::hook), [`on_retry`](Policy::on_retry), … | none |
+/// | `G` guards | [`guard`](Policy::guard), [`attempt_timeout`](Policy::attempt_timeout), [`deadline`](Policy::deadline) | `()`: every call ends with an outcome of its operation |
+/// | `T` timer | [`timer`](Policy::timer) | [`DefaultTimer`] |
+/// | `K` signals | [`cancel_by`](Policy::cancel_by), [`retry_now_by`](Policy::retry_now_by) | none |
+/// | | [`seed`](Policy::seed) | drawn by each call, when it first needs one |
+/// | | [`named`](Policy::named) | no name |
+///
+/// Hooks, guards, timer and signals are cloned for each call of a policy that is borrowed or shared.
 ///
 /// ```
-/// use persevere::{Finite, Policy, RetryExt, exponential};
+/// use persevere::{Policy, RetryExt, exponential};
 /// use std::time::Duration;
 ///
-/// static POLICY: Policy<&'static (dyn Finite + Sync)> =
-///     Policy::new(&exponential(Duration::from_millis(1)).full_jitter().max_attempts(3));
-///
-/// let outcome = (|| "42".parse::<i32>()).retry_with(&POLICY).call();
-/// assert_eq!(outcome, Ok(42));
-/// assert_eq!(POLICY.worst_case(), Some(Duration::from_millis(3)));
+/// let policy = Policy::new(exponential(Duration::from_millis(1)).full_jitter().max_attempts(3))
+///     .when(|status: &u16| *status == 503)
+///     .named("fetch");
+/// assert_eq!((|| Err::<(), _>(404)).retry_with(&policy).call(), Err(404));
+/// assert_eq!(policy.worst_case(), Some(Duration::from_millis(3)));
 /// ```
 #[derive(Clone, Copy)]
-pub struct Policy<B, C = OnError, H = (), X = Own, T = DefaultTimer> {
-    backoff: B,
-    classifier: C,
-    hooks: H,
-    timer: T,
-    seed: Option<u64>,
-    ends: PhantomData<fn() -> X>,
+pub struct Policy<S, H = (), G = (), T = DefaultTimer, K = ()> {
+    pub(crate) rules: S,
+    pub(crate) hooks: H,
+    pub(crate) guards: G,
+    pub(crate) timer: T,
+    pub(crate) signals: K,
+    pub(crate) tag: Tag,
+}
+
+/// The type of a policy in a `static` that has a backoff alone.
+///
+/// With `.when(..)`, hooks or guards, a `static` is a `LazyLock<DynPolicy<Error>>`, made by
+/// [`erase`](Policy::erase) and given as `&*POLICY`; or a policy of [`Policy::with`].
+///
+/// ```
+/// use persevere::{Policy, StaticPolicy, constant};
+/// use std::time::Duration;
+///
+/// static POLICY: StaticPolicy = Policy::new(&constant(Duration::from_millis(1)).max_attempts(3));
+/// assert_eq!(POLICY.call(|attempt| Err::<(), _>(attempt.number())), Err(3));
+/// ```
+pub type StaticPolicy<T = DefaultTimer> = Policy<&'static (dyn Finite + Sync), (), (), T>;
+
+/// The properties of calls beside the slots of their policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    /// Zero until a call has a seed.
+    pub(crate) seed: u64,
+    pub(crate) operation: Option<&'static str>,
 }
 
 impl<B: Finite> Policy<B> {
-    /// A policy that retries errors by `backoff`: no hooks, the [`DefaultTimer`], no seed.
+    /// Creates a policy that retries errors by `backoff`: no hooks, no guards, the [`DefaultTimer`].
     ///
     /// ```
     /// use persevere::{Policy, immediate};
@@ -128,75 +176,113 @@ impl<B: Finite> Policy<B> {
     /// assert_eq!(policy.call(|attempt| Err::<(), _>(attempt.number())), Err(3));
     /// ```
     #[must_use]
+    #[inline(always)]
     pub const fn new(backoff: B) -> Self {
-        Policy::with(backoff, OnError, (), DefaultTimer)
+        Policy {
+            rules: backoff,
+            hooks: (),
+            guards: (),
+            timer: DefaultTimer,
+            signals: (),
+            tag: Tag { seed: 0, operation: None },
+        }
     }
 }
 
-impl<B: Finite, C, H, T> Policy<B, C, H, Own, T> {
-    /// A policy of all its parts at once, also in a `const`, where the setters that change a
-    /// type do not work on stable Rust.
+impl<S: FiniteRules, H, G, T> Policy<S, H, G, T> {
+    /// Creates a policy of all its slots but the signals: for a `static`, where the setters that
+    /// change a type do not work on stable Rust.
     ///
     /// ```
-    /// use persevere::{DefaultTimer, Policy, classify, constant};
     /// use persevere::backoff::{Constant, MaxAttempts};
-    /// use persevere::classify::When;
+    /// use persevere::{DefaultTimer, Policy, constant, policy::When};
     /// use std::time::Duration;
     ///
-    /// static POLICY: Policy<MaxAttempts<Constant>, When<fn(&u16) -> bool>> = Policy::with(
-    ///     constant(Duration::from_millis(1)).max_attempts(3),
-    ///     classify::when(|status| *status == 503),
+    /// static POLICY: Policy<When<MaxAttempts<Constant>, fn(&u16) -> bool>> = Policy::with(
+    ///     When::new(constant(Duration::from_millis(1)).max_attempts(3), |status| *status == 503),
+    ///     (),
     ///     (),
     ///     DefaultTimer,
     /// );
     /// assert_eq!(POLICY.call(|_| Err::<(), _>(404)), Err(404));
     /// ```
     #[must_use]
-    pub const fn with(backoff: B, classifier: C, hooks: H, timer: T) -> Self {
-        Policy { backoff, classifier, hooks, timer, seed: None, ends: PhantomData }
+    pub const fn with(rules: S, hooks: H, guards: G, timer: T) -> Self {
+        let tag = Tag { seed: 0, operation: None };
+        Policy { rules, hooks, guards, timer, signals: (), tag }
     }
 }
 
-impl<B, C, H, X, T> Policy<B, C, H, X, T> {
-    /// A policy of all its parts, whatever its calls may end with.
-    #[cfg(feature = "config")]
-    pub(crate) const fn assemble(backoff: B, classifier: C, hooks: H, timer: T) -> Self {
-        Policy { backoff, classifier, hooks, timer, seed: None, ends: PhantomData }
-    }
+/// A policy with one slot replaced. A macro, because each function in between would be code at each
+/// call site.
+macro_rules! with_slot {
+    ($policy:expr, rules: $old:ident => $new:expr) => {{
+        let Policy { rules: $old, hooks, guards, timer, signals, tag } = $policy;
+        Policy { rules: $new, hooks, guards, timer, signals, tag }
+    }};
+    ($policy:expr, hooks: $old:ident => $new:expr) => {{
+        let Policy { rules, hooks: $old, guards, timer, signals, tag } = $policy;
+        Policy { rules, hooks: $new, guards, timer, signals, tag }
+    }};
+    ($policy:expr, guards: $old:ident => $new:expr) => {{
+        let Policy { rules, hooks, guards: $old, timer, signals, tag } = $policy;
+        Policy { rules, hooks, guards: $new, timer, signals, tag }
+    }};
+    ($policy:expr, timer: $old:ident => $new:expr) => {{
+        let Policy { rules, hooks, guards, timer: $old, signals, tag } = $policy;
+        Policy { rules, hooks, guards, timer: $new, signals, tag }
+    }};
+    ($policy:expr, signals: $old:ident => $new:expr) => {{
+        let Policy { rules, hooks, guards, timer, signals: $old, tag } = $policy;
+        Policy { rules, hooks, guards, timer, signals: $new, tag }
+    }};
+    ($policy:expr, tag: $old:ident => $new:expr) => {{
+        let Policy { rules, hooks, guards, timer, signals, tag: $old } = $policy;
+        Policy { rules, hooks, guards, timer, signals, tag: $new }
+    }};
+}
+pub(crate) use with_slot;
 
-    /// The same policy with other parts.
-    fn rebuild<C2, H2, X2, T2>(
-        self,
-        change: impl FnOnce(C, H, T) -> (C2, H2, T2),
-    ) -> Policy<B, C2, H2, X2, T2> {
-        let (classifier, hooks, timer) = change(self.classifier, self.hooks, self.timer);
-        Policy {
-            backoff: self.backoff,
-            classifier,
-            hooks,
-            timer,
-            seed: self.seed,
-            ends: PhantomData,
-        }
-    }
-
-    /// Asks `classifier` what an outcome means, before what was said so far.
+/// The setters. A call has them too, and types the arguments of closures there.
+impl<S, H, G, T, K> Policy<S, H, G, T, K> {
+    /// Decides by `predicate` whether an error is retried. The type of its argument is written.
+    ///
+    /// `false` stops the call. `true` retries the error, after the delay that an earlier classifier
+    /// gives with [`RetryAfter`](Verdict::RetryAfter), unless an earlier classifier
+    /// [restricts](crate::Classifier::restrict) that: a mark as
+    /// [`permanent`](crate::classify::permanent), or a server that
+    /// [forbids](Verdict::Forbidden) a retry. Values are not affected. Of several `.when`, the last one
+    /// decides; a call's goes before its policy's.
     ///
     /// ```
     /// use persevere::{Policy, immediate};
-    /// use persevere::classify::{by_mark, permanent};
-    /// let policy = Policy::new(immediate().max_attempts(5)).classifier(by_mark());
+    /// let policy = Policy::new(immediate().max_attempts(5)).when(|status: &u16| *status == 503);
     /// let mut calls = 0;
-    /// let outcome = policy.call(|_| { calls += 1; Err::<(), _>(permanent("gone")) });
-    /// assert!(outcome.is_err() && calls == 1);
+    /// assert_eq!(policy.call(|_| { calls += 1; Err::<(), _>(404) }), Err(404));
+    /// assert_eq!(calls, 1);
     /// ```
     #[must_use]
-    pub fn classifier<D>(self, classifier: D) -> Policy<B, OrElse<D, C>, H, X, T> {
-        self.rebuild(|rest, hooks, timer| (OrElse::new(classifier, rest), hooks, timer))
+    #[inline(always)]
+    pub fn when<E, F: Fn(&E) -> bool>(self, predicate: F) -> Policy<When<S, F>, H, G, T, K> {
+        with_slot!(self, rules: rules => When::new(rules, predicate))
     }
 
-    /// Asks a closure what an outcome means, before what was said so far; `None` leaves it to
-    /// that. The types of its arguments are written.
+    /// Accepts the values for which `predicate` returns `true`, and retries all others, as
+    /// [`Retry::until`](crate::Retry::until) does: polling. The type of its argument is written.
+    ///
+    /// ```
+    /// use persevere::{Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(5)).until(|n: &u32| *n == 3);
+    /// assert_eq!(policy.call(|attempt| Some(attempt.number())), Some(3));
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn until<V, F: Fn(&V) -> bool>(self, predicate: F) -> Policy<Until<S, F>, H, G, T, K> {
+        with_slot!(self, rules: rules => Until::new(rules, predicate))
+    }
+
+    /// Adds a pure closure that classifies outcomes, before earlier rules; `None` leaves it to them. The
+    /// types of its arguments are written.
     ///
     /// ```
     /// use persevere::{Attempt, Policy, Verdict, immediate};
@@ -207,53 +293,35 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(policy.call(|attempt| Err(attempt.number() as u8)), Err(2));
     /// ```
     #[must_use]
-    pub fn classify<O, F>(self, function: F) -> Policy<B, OrElse<ClassifyFn<F>, C>, H, X, T>
+    #[inline(always)]
+    pub fn classify<O, F>(self, function: F) -> Policy<Ask<S, ClassifyFn<F>>, H, G, T, K>
     where
         F: Fn(&O, &Attempt) -> Option<Verdict>,
     {
-        self.classifier(classify::classify_fn(function))
+        with_slot!(self, rules: rules => Ask::new(rules, ClassifyFn(function)))
     }
 
-    /// Retries the errors for which `predicate` says yes, and stops at all others. The type of its
-    /// argument is written. Values are as they were.
+    /// Adds a [`Classifier`](crate::Classifier) of outcomes, before earlier rules.
     ///
     /// ```
     /// use persevere::{Policy, immediate};
-    /// let policy = Policy::new(immediate().max_attempts(5)).when(|status: &u16| *status == 503);
+    /// use persevere::classify::{by_mark, permanent};
+    /// let policy = Policy::new(immediate().max_attempts(5)).classifier(by_mark());
     /// let mut calls = 0;
-    /// assert_eq!(policy.call(|_| { calls += 1; Err::<(), _>(404) }), Err(404));
-    /// assert_eq!(calls, 1);
+    /// let outcome = policy.call(|_| { calls += 1; Err::<(), _>(permanent("gone")) });
+    /// assert!(outcome.is_err() && calls == 1);
     /// ```
     #[must_use]
-    pub fn when<E, F: Fn(&E) -> bool>(
-        self,
-        predicate: F,
-    ) -> Policy<B, OrElse<When<F>, C>, H, X, T> {
-        self.classifier(classify::when(predicate))
+    #[inline(always)]
+    pub fn classifier<C>(self, classifier: C) -> Policy<Ask<S, C>, H, G, T, K> {
+        with_slot!(self, rules: rules => Ask::new(rules, classifier))
     }
 
-    /// Accepts the values for which `predicate` says yes, and retries all others. The type of its
-    /// argument is written. Errors are as they were.
+    /// Adds a [`Hook`](crate::hook::Hook), after earlier hooks. Each call has its own clone; state that
+    /// calls share is held by `Arc` or by reference.
     ///
-    /// ```
-    /// use persevere::{Policy, immediate};
-    /// let policy = Policy::new(immediate().max_attempts(5)).until(|n: &u32| *n == 3);
-    /// assert_eq!(policy.call(|attempt| Some(attempt.number())), Some(3));
-    /// ```
-    #[must_use]
-    pub fn until<V, F: Fn(&V) -> bool>(
-        self,
-        predicate: F,
-    ) -> Policy<B, OrElse<Until<F>, C>, H, X, T> {
-        self.classifier(classify::until(predicate))
-    }
-
-    /// Adds a [`Hook`], after those that are there. Each call has a clone of its own; what calls
-    /// share, the hook holds by `Arc` or by reference.
-    ///
-    /// Its veto over *attempts* is not asked, unless calls of the policy may be interrupted anyway: a
-    /// call that is refused before its first attempt has nothing to return. Add such a hook with
-    /// [`guard`](Policy::guard).
+    /// A type that is no hook for a call's outcomes, such as a circuit breaker, is refused where the
+    /// policy is first used.
     ///
     /// ```
     /// use persevere::{Attempt, Policy, hook::Hook, immediate};
@@ -271,134 +339,17 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(count.0.load(Relaxed), 3 + 1);
     /// ```
     #[must_use]
-    pub fn hook<K>(self, hook: K) -> Policy<B, C, (H, K), X, T> {
-        self.rebuild(|classifier, hooks, timer| (classifier, (hooks, hook), timer))
+    #[inline(always)]
+    pub fn hook<X>(self, hook: X) -> Policy<S, (H, X), G, T, K> {
+        with_slot!(self, hooks: hooks => (hooks, hook))
     }
 
-    /// Adds a [`Hook`] that may refuse attempts, the first too. Calls of the policy may then end
-    /// without an outcome, so that an error type needs `From<Interrupted>`, or the call
-    /// `.report()`; and all hooks of the policy and of the call are asked.
+    /// Calls `function` before each retry, when the delay is known and before it is slept. It is given
+    /// the [facts](RetryFacts) without the outcome, because a policy serves any outcome; a hook, or
+    /// `.on_retry` of a call, has the error too.
     ///
-    /// ```
-    /// use persevere::{Attempt, Policy, Reason, RetryExt, Veto, immediate};
-    /// use persevere::hook::Hook;
-    /// use std::ops::ControlFlow;
-    ///
-    /// #[derive(Clone)]
-    /// struct Closed;
-    /// impl<O> Hook<O> for Closed {
-    ///     fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
-    ///         ControlFlow::Break(Veto::Circuit)
-    ///     }
-    /// }
-    ///
-    /// let policy = Policy::new(immediate().max_attempts(3)).guard(Closed);
-    /// let error = (|| "1".parse::<i32>()).retry_with(&policy).report().call().unwrap_err();
-    /// assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 0));
-    /// ```
-    #[must_use]
-    pub fn guard<K>(self, hook: K) -> Policy<B, C, (H, K), MayInterrupt, T> {
-        self.rebuild(|classifier, hooks, timer| (classifier, (hooks, hook), timer))
-    }
-
-    /// Limits the time of each attempt: one that waits longer is dropped, and retried as if it had
-    /// failed. The timer is armed when an attempt first has to wait, so one that is ready at once
-    /// costs nothing. [`Duration::MAX`] is no limit.
-    ///
-    /// The last attempt may be the one that took too long, and has no outcome then: calls of the
-    /// policy need `From<Interrupted>` for the error type, or `.report()`. An operation that blocks
-    /// cannot be interrupted, so in `.call()` there is no limit; give it a timeout of its own. Calls
-    /// within an attempt are dropped with it; they see it coming only where something in this call
-    /// reads the clock, as a [`deadline`](Policy::deadline) does.
-    ///
-    /// ```
-    /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};
-    /// use std::{future::pending, time::Duration};
-    ///
-    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
-    /// let policy = Policy::new(constant(second).max_attempts(3)).attempt_timeout(5 * second);
-    /// let hung = || pending::<Result<(), &str>>();
-    /// let retry = hung.retry_with(&policy).timer(clock.clone()).report();
-    /// let error = clock.block_on(retry).unwrap_err();
-    /// assert_eq!(error.interrupted(), Some(Interrupted::AttemptTimeout));
-    /// assert_eq!((error.attempts(), error.elapsed()), (3, Some(17 * second)));
-    /// ```
-    #[must_use]
-    pub fn attempt_timeout(
-        self,
-        limit: Duration,
-    ) -> Policy<B, C, (H, AttemptTimeout), MayInterrupt, T> {
-        self.guard(AttemptTimeout::new(limit))
-    }
-
-    /// As [`attempt_timeout`](Policy::attempt_timeout), with a limit that depends on the attempt.
-    ///
-    /// ```
-    /// use persevere::{Policy, RetryExt, immediate, time::{Clock, VirtualClock}};
-    /// use std::{future::pending, time::Duration};
-    ///
-    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
-    /// let policy = Policy::new(immediate().max_attempts(3))
-    ///     .attempt_timeout_by(|attempt| attempt.number() * Duration::from_secs(1));
-    /// let retry = (|| pending::<Option<()>>()).retry_with(&policy).timer(clock.clone());
-    /// assert_eq!(clock.block_on(retry), None);
-    /// assert_eq!(clock.now(), (1 + 2 + 3) * second);
-    /// ```
-    #[must_use]
-    pub fn attempt_timeout_by<F: Fn(&Attempt) -> Duration>(
-        self,
-        limit: F,
-    ) -> Policy<B, C, (H, AttemptTimeoutBy<F>), MayInterrupt, T> {
-        self.guard(AttemptTimeoutBy::new(limit))
-    }
-
-    /// Ends calls `limit` after they began, also in the middle of an attempt, and no later than the
-    /// call that encloses them. Other than with
-    /// [`max_elapsed`](crate::Backoff::max_elapsed), a call may end without an outcome. See
-    /// [`Deadline`]. [`Duration::MAX`] is no limit of its own.
-    ///
-    /// ```
-    /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};
-    /// use std::{future::pending, time::Duration};
-    ///
-    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
-    /// let policy = Policy::new(constant(second).max_attempts(3)).deadline(5 * second);
-    /// let hung = || pending::<Result<(), &str>>();
-    /// let retry = hung.retry_with(&policy).timer(clock.clone()).report();
-    /// let error = clock.block_on(retry).unwrap_err();
-    /// assert_eq!(error.interrupted(), Some(Interrupted::Deadline));
-    /// assert_eq!((error.attempts(), error.elapsed()), (1, Some(5 * second)));
-    /// ```
-    #[must_use]
-    pub fn deadline(self, limit: Duration) -> Policy<B, C, (H, Deadline), MayInterrupt, T> {
-        self.guard(Deadline::new(limit))
-    }
-
-    /// Lets `token` end calls from outside, where they block. See
-    /// [`CancelToken`].
-    ///
-    /// ```
-    /// use persevere::{Policy, constant, time::CancelToken};
-    /// use std::time::Duration;
-    /// let token = CancelToken::new();
-    /// let hourly = constant(Duration::from_secs(3600)).max_attempts(3);
-    /// let policy = Policy::new(hourly).cancel_by(&token);
-    /// token.cancel();
-    /// assert_eq!(policy.call(|attempt| Err::<(), _>(attempt.number())), Err(1));
-    /// ```
-    #[cfg(feature = "std")]
-    #[must_use]
-    pub fn cancel_by(self, token: &CancelToken) -> Policy<B, C, H, X, Cancellable<T>> {
-        let token = token.clone();
-        self.rebuild(|classifier, hooks, timer| (classifier, hooks, Cancellable::new(timer, token)))
-    }
-
-    /// Calls `function` before each retry, with what is known without the outcome: a policy serves
-    /// any. A [`hook`](Policy::hook) of your own, or `.on_retry` at the call, sees the error too.
-    ///
-    /// As with all hooks of a policy, each call has a clone of the closure. What it counts, it
-    /// counts by reference, as here, or by `Arc`; one that captures `&mut` is not `Clone`, and
-    /// belongs at the call.
+    /// Each call has its own clone of the closure: it counts by reference, as here, or by `Arc`. A
+    /// closure that captures `&mut` is not `Clone` and belongs at the call.
     ///
     /// ```
     /// use persevere::{Policy, immediate};
@@ -410,15 +361,16 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(retries.get(), 2);
     /// ```
     #[must_use]
-    pub fn on_retry<F: FnMut(&RetryFacts)>(
-        self,
-        function: F,
-    ) -> Policy<B, C, (H, OnRetryFacts<F>), X, T> {
+    #[inline(always)]
+    pub fn on_retry<F>(self, function: F) -> Policy<S, (H, OnRetryFacts<F>), G, T, K>
+    where
+        F: FnMut(&RetryFacts),
+    {
         self.hook(OnRetryFacts(function))
     }
 
-    /// Calls `function` when a call [gives up](crate::Reason::gave_up): an error comes out, or a
-    /// value that is not good, or an interruption. Not when it is cancelled. To see the error, use
+    /// Calls `function` when a call [gives up](crate::Reason::gave_up): an error comes out, or a value
+    /// that was not accepted, or an interruption. Not when it is cancelled. To see the error, use
     /// [`Retry::on_give_up`](crate::Retry::on_give_up).
     ///
     /// ```
@@ -431,10 +383,11 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(reason.get(), Some(Reason::Attempts));
     /// ```
     #[must_use]
-    pub fn on_give_up<F: FnMut(&FinishFacts)>(
-        self,
-        function: F,
-    ) -> Policy<B, C, (H, OnGiveUpFacts<F>), X, T> {
+    #[inline(always)]
+    pub fn on_give_up<F>(self, function: F) -> Policy<S, (H, OnGiveUpFacts<F>), G, T, K>
+    where
+        F: FnMut(&FinishFacts),
+    {
         self.hook(OnGiveUpFacts(function))
     }
 
@@ -450,15 +403,16 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(attempts.get(), 2);
     /// ```
     #[must_use]
-    pub fn on_success<F: FnMut(&FinishFacts)>(
-        self,
-        function: F,
-    ) -> Policy<B, C, (H, OnSuccessFacts<F>), X, T> {
+    #[inline(always)]
+    pub fn on_success<F>(self, function: F) -> Policy<S, (H, OnSuccessFacts<F>), G, T, K>
+    where
+        F: FnMut(&FinishFacts),
+    {
         self.hook(OnSuccessFacts(function))
     }
 
-    /// Calls `function` once at the end of each call that began, however it ends: cancelled and
-    /// panicked too.
+    /// Calls `function` once at the end of each call that began, however it ends: also when it is
+    /// cancelled or panics.
     ///
     /// ```
     /// use persevere::{Policy, Reason, RetryExt, constant};
@@ -473,10 +427,11 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(reason.get(), Some(Reason::Cancelled));
     /// ```
     #[must_use]
-    pub fn on_finish<F: FnMut(&FinishFacts)>(
-        self,
-        function: F,
-    ) -> Policy<B, C, (H, OnFinishFacts<F>), X, T> {
+    #[inline(always)]
+    pub fn on_finish<F>(self, function: F) -> Policy<S, (H, OnFinishFacts<F>), G, T, K>
+    where
+        F: FnMut(&FinishFacts),
+    {
         self.hook(OnFinishFacts(function))
     }
 
@@ -492,16 +447,188 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(attempts.get(), 3);
     /// ```
     #[must_use]
-    pub fn on_attempt<F: FnMut(&Attempt)>(
-        self,
-        function: F,
-    ) -> Policy<B, C, (H, OnAttempt<F>), X, T> {
+    #[inline(always)]
+    pub fn on_attempt<F>(self, function: F) -> Policy<S, (H, OnAttempt<F>), G, T, K>
+    where
+        F: FnMut(&Attempt),
+    {
         self.hook(OnAttempt(function))
     }
 
-    /// Tells and passes the time with `timer` instead of the [`DefaultTimer`]. Each call has a
-    /// clone of it; one that a call names itself, with [`Retry::timer`](crate::Retry::timer), comes
-    /// first.
+    /// Makes calls read the clock, so that [`elapsed`](Attempt::elapsed) of attempts and events is
+    /// known.
+    ///
+    /// ```
+    /// use persevere::{Policy, constant, time::VirtualClock};
+    /// use std::{cell::Cell, time::Duration};
+    /// let (second, elapsed) = (Duration::from_secs(1), Cell::new(None));
+    /// let policy = Policy::new(constant(second).max_attempts(3))
+    ///     .timer(VirtualClock::new())
+    ///     .timed()
+    ///     .on_give_up(|finish| elapsed.set(finish.elapsed().ok()));
+    /// let _ = policy.call(|_| None::<()>);
+    /// assert_eq!(elapsed.get(), Some(2 * second));
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn timed(self) -> Policy<S, (H, ReadClock), G, T, K> {
+        self.hook(ReadClock)
+    }
+
+    /// Adds a [`Guard`](crate::guard::Guard), after earlier guards: it may refuse attempts, the first
+    /// too. Calls of the policy may then end without an outcome; the [module](crate::guard) shows what
+    /// comes out.
+    ///
+    /// ```
+    /// use persevere::{CircuitBreaker, Policy, Reason, RetryExt, breaker::Settings, immediate};
+    ///
+    /// let breaker = CircuitBreaker::new(Settings::consecutive(2));
+    /// let policy = Policy::new(immediate().max_attempts(5)).guard(breaker);
+    /// let retry = (|| "x".parse::<i32>()).retry_with(&policy);
+    /// let error = retry.report().call().unwrap_err();
+    /// assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 2));
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn guard<X>(self, guard: X) -> Policy<S, H, (G, X), T, K> {
+        with_slot!(self, guards: guards => (guards, guard))
+    }
+
+    /// Limits the time of each attempt: one that takes longer is dropped, and retried as if it had
+    /// failed. [`Duration::MAX`] is no limit. With a limit of zero, an attempt that is not ready at its first
+    /// poll is dropped at once. Of several limits, the shortest counts.
+    ///
+    /// The time begins with the attempt; in calls that read no clock, when the attempt first waits, so
+    /// that an attempt that is ready at once arms no timer. If the last attempt timed out, the call
+    /// has no outcome of its operation; the [module](crate::guard) shows what comes out.
+    ///
+    /// Code that blocks cannot be interrupted, so `.call()` and other blocking uses of such a policy do
+    /// not compile: give the operation its own timeout.
+    ///
+    /// ```
+    /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let policy = Policy::new(constant(second).max_attempts(3)).attempt_timeout(5 * second);
+    /// let hung = || pending::<Result<(), &str>>();
+    /// let retry = hung.retry_with(&policy).timer(clock.clone()).report();
+    /// let error = clock.block_on(retry).unwrap_err();
+    /// assert!(matches!(error.interrupted(), Some(Interrupted::AttemptTimeout { limit, .. }) if limit == 5 * second));
+    /// assert_eq!((error.attempts(), error.elapsed()), (3, 17 * second));
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn attempt_timeout(self, limit: Duration) -> Policy<S, H, AttemptTimeout<G>, T, K> {
+        with_slot!(self, guards: guards => AttemptTimeout::around(guards, limit))
+    }
+
+    /// Like [`attempt_timeout`](Policy::attempt_timeout), but with a limit that depends on the attempt.
+    ///
+    /// ```
+    /// use persevere::{Policy, RetryExt, immediate, time::{Clock, VirtualClock}};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let policy = Policy::new(immediate().max_attempts(3))
+    ///     .attempt_timeout_by(|attempt| attempt.number() * Duration::from_secs(1));
+    /// let retry = (|| pending::<Option<()>>()).retry_with(&policy).timer(clock.clone());
+    /// assert_eq!(clock.block_on(retry), None);
+    /// assert_eq!(clock.now(), (1 + 2 + 3) * second);
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn attempt_timeout_by<F>(self, limit: F) -> Policy<S, H, AttemptTimeoutBy<G, F>, T, K>
+    where
+        F: Fn(&Attempt) -> Duration,
+    {
+        with_slot!(self, guards: guards => AttemptTimeoutBy::around(guards, limit))
+    }
+
+    /// Ends calls `limit` after they began, also in the middle of an attempt, and no later than the
+    /// attempt of another call around them. [`Duration::MAX`] is no limit.
+    ///
+    /// | | [`max_elapsed`](crate::Backoff::max_elapsed) | `deadline` |
+    /// |---|---|---|
+    /// | refuses a retry that would start too late | yes | yes |
+    /// | ends the attempt that runs | no | yes |
+    /// | reason | [`Elapsed`](crate::Reason::Elapsed) | [`Deadline`](crate::Reason::Deadline) |
+    /// | calls within an attempt see what remains | no | yes |
+    /// | a call may end without an outcome | no | yes |
+    ///
+    /// The remaining time is known on the thread while an attempt is polled or called, so it needs no
+    /// runtime; tasks that an attempt spawns do not see it. Any retry within the attempt refuses to
+    /// sleep past it. A retry with a deadline of its own, or with
+    /// [`inherit_deadline`](Policy::inherit_deadline), has its running attempt ended too. In a blocking
+    /// call no attempt starts after the deadline, and the running one ends by itself.
+    ///
+    /// ```
+    /// use persevere::{Interrupted, Policy, RetryExt, constant, time::VirtualClock};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let policy = Policy::new(constant(second).max_attempts(3)).deadline(5 * second);
+    /// let hung = || pending::<Result<(), &str>>();
+    /// let retry = hung.retry_with(&policy).timer(clock.clone()).report();
+    /// let error = clock.block_on(retry).unwrap_err();
+    /// assert!(matches!(error.interrupted(), Some(Interrupted::Deadline { limit, .. }) if limit == 5 * second));
+    /// assert_eq!((error.attempts(), error.elapsed()), (1, 5 * second));
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn deadline(self, limit: Duration) -> Policy<S, H, Deadline<G>, T, K> {
+        with_slot!(self, guards: guards => Deadline::around(guards, limit))
+    }
+
+    /// Ends calls with the attempt of another call around them, also in the middle of an attempt. Like
+    /// [`deadline`](Policy::deadline), but without its own limit. An [`Engine`](crate::Engine) that is
+    /// driven by hand takes the remaining time from its caller; see [`Now`](crate::Now).
+    ///
+    /// ```
+    /// use persevere::time::{Clock, VirtualClock};
+    /// use persevere::{Interrupted, Policy, Reason, RetryExt, immediate};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let (clock, second) = (VirtualClock::new(), Duration::from_secs(1));
+    /// let inner = Policy::new(immediate().max_attempts(9)).inherit_deadline();
+    /// let operation = || async {
+    ///     let hung = || pending::<Result<(), Interrupted>>();
+    ///     hung.retry_with(&inner).await
+    /// };
+    /// let outer = operation.retry_with(immediate().max_attempts(1)).deadline(5 * second);
+    /// let outcome = clock.block_on(outer);
+    /// assert_eq!(outcome.map_err(Interrupted::reason), Err(Reason::Deadline));
+    /// assert_eq!(clock.now(), 5 * second);
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn inherit_deadline(self) -> Policy<S, H, Deadline<G>, T, K> {
+        self.deadline(Duration::MAX)
+    }
+
+    /// Makes the error of a call that a [guard](crate::guard) ended: for error types that do not
+    /// implement `From<Interrupted>`, those of other crates too. The closure is given the reason and
+    /// the error of the attempt before. The order of guards and `.or_interrupted(..)` does not matter.
+    ///
+    /// ```
+    /// use persevere::{CircuitBreaker, Policy, immediate};
+    ///
+    /// let policy = Policy::new(immediate().max_attempts(3))
+    ///     .guard(CircuitBreaker::default())
+    ///     .or_interrupted(|_| std::fmt::Error);
+    /// assert_eq!(policy.call(|_| Ok(7)), Ok::<_, std::fmt::Error>(7));
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn or_interrupted<E, F>(self, error: F) -> Policy<S, H, OrInterrupted<G, F>, T, K>
+    where
+        F: FnMut(Interruption<E>) -> E,
+    {
+        with_slot!(self, guards: guards => OrInterrupted::around(guards, error))
+    }
+
+    /// Reads the time and sleeps by `timer` instead of the [`DefaultTimer`]. Each call has its own
+    /// clone; a timer that is given to a call goes before its policy's.
     ///
     /// ```
     /// use persevere::{Policy, constant};
@@ -513,13 +640,43 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(clock.now(), 4 * hour);
     /// ```
     #[must_use]
-    pub fn timer<U: Clock>(self, timer: U) -> Policy<B, C, H, X, U> {
-        self.rebuild(|classifier, hooks, _| (classifier, hooks, timer))
+    #[inline(always)]
+    pub fn timer<X: Clock>(self, timer: X) -> Policy<S, H, G, X, K> {
+        with_slot!(self, timer: _old => timer)
     }
 
-    /// Gives every call the random stream of `seed`, so that all repeat the same delays: for tests,
-    /// and for devices that have no entropy but a serial number. Any number will do, 0 too. A call
-    /// may have one of its own, with [`Retry::seed`](crate::Retry::seed).
+    /// Lets `token` cancel calls: a sleep ends at once, and the call returns the outcome before it.
+    /// Tokens add up, and no other setter removes one. See [`CancelToken`].
+    ///
+    /// ```
+    /// use persevere::{Policy, constant, time::CancelToken};
+    /// use std::time::Duration;
+    /// let token = CancelToken::new();
+    /// let policy = Policy::new(constant(Duration::from_secs(3600)).max_attempts(3)).cancel_by(&token);
+    /// token.cancel();
+    /// assert_eq!(policy.call(|attempt| Err::<(), _>(attempt.number())), Err(1));
+    /// ```
+    #[cfg(feature = "std")]
+    #[must_use]
+    #[inline(always)]
+    pub fn cancel_by(self, token: &CancelToken) -> Policy<S, H, G, T, (K, CancelToken)> {
+        let token = token.clone();
+        with_slot!(self, signals: signals => (signals, token))
+    }
+
+    /// Lets `signal` end the sleeps of calls, so that their next attempts begin at once. See
+    /// [`RetrySignal`].
+    #[cfg(feature = "std")]
+    #[must_use]
+    #[inline(always)]
+    pub fn retry_now_by(self, signal: &RetrySignal) -> Policy<S, H, G, T, (K, RetrySignal)> {
+        let signal = signal.clone();
+        with_slot!(self, signals: signals => (signals, signal))
+    }
+
+    /// Gives every call the random stream of `seed`, so that all calls repeat the same delays: for
+    /// tests, and for devices that have no entropy but a serial number. Any number will do, 0 too. A
+    /// seed that is given to a call goes before its policy's.
     ///
     /// ```
     /// use persevere::{Policy, constant};
@@ -533,24 +690,32 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(slept[..2], slept[2..]);
     /// ```
     #[must_use]
+    #[inline(always)]
     pub const fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+        self.tag.seed = random::spread(seed).get();
         self
     }
 
-    /// The backoff, with its limits.
+    /// Names the operation of calls: every event and report carries the name, and prints it first.
+    /// There is none by default; `#[retry]` gives the path of its function. See [`OperationName`].
     ///
     /// ```
-    /// use persevere::{Backoff, Policy, immediate};
-    /// let policy = Policy::new(immediate().max_attempts(3));
-    /// assert_eq!(policy.backoff().limits().attempts.unwrap().get(), 3);
+    /// use persevere::{Policy, immediate};
+    /// let policy = Policy::new(immediate().max_attempts(3)).named("load_user");
+    /// let error = policy.run(|_| Err::<(), _>("busy")).report().call().unwrap_err();
+    /// assert!(error.to_string().starts_with("load_user: gave up after 3 attempts"));
     /// ```
     #[must_use]
-    pub const fn backoff(&self) -> &B {
-        &self.backoff
+    #[inline]
+    pub fn named(mut self, name: impl Into<OperationName>) -> Self {
+        self.tag.operation = Some(name.into().as_str());
+        self
     }
+}
 
-    /// What will happen, attempt by attempt; see [`Backoff::schedule`].
+impl<S: Rules, H, G, T, K> Policy<S, H, G, T, K> {
+    /// Returns the schedule of a call, attempt by attempt; see [`Backoff::schedule`]. That of a
+    /// handle is the schedule of its current settings.
     ///
     /// ```
     /// use persevere::{Policy, linear};
@@ -558,14 +723,11 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// let policy = Policy::new(linear(Duration::from_secs(1)).max_attempts(3));
     /// assert_eq!(policy.schedule().to_string(), "1s, 2s (3s in all)");
     /// ```
-    pub fn schedule(&self) -> Schedule<&B>
-    where
-        B: Backoff,
-    {
-        self.backoff.schedule()
+    pub fn schedule(&self) -> Schedule<CurrentBackoff<'_, S>> {
+        Schedule::new(CurrentBackoff::of(&self.rules))
     }
 
-    /// The longest that a call may sleep in all, or `None` if it may go on for ever; see
+    /// Returns the longest that a call may sleep in all, or `None` without a bound; see
     /// [`Backoff::worst_case`].
     ///
     /// ```
@@ -575,219 +737,25 @@ impl<B, C, H, X, T> Policy<B, C, H, X, T> {
     /// assert_eq!(Policy::new(constant(minute).max_attempts(4)).worst_case(), Some(3 * minute));
     /// ```
     #[must_use]
-    pub fn worst_case(&self) -> Option<Duration>
-    where
-        B: Backoff,
-    {
-        self.backoff.worst_case()
-    }
-}
-
-impl<B: Backoff, C, H: Clone, T: Clock + Clone> Policy<B, C, H, Own, T> {
-    /// Begins a call as a loop; see [`Attempts`]. The clock starts now, and hooks hear of the first
-    /// attempt.
-    ///
-    /// ```
-    /// use persevere::{Policy, immediate};
-    /// use std::ops::ControlFlow::Break;
-    /// let policy = Policy::new(immediate().max_attempts(3));
-    /// let (mut attempts, mut sum) = (policy.start(), 0);
-    /// let outcome = loop {
-    ///     sum += attempts.number();
-    ///     if let Break(outcome) = attempts.check_blocking(Err::<(), _>("busy")) { break outcome; }
-    /// };
-    /// assert_eq!((outcome, sum), (Err("busy"), 1 + 2 + 3));
-    /// ```
-    pub fn start<O>(&self) -> AttemptsOf<O, &Self>
-    where
-        H: Hook<O>,
-    {
-        Attempts::start(self)
-    }
-}
-
-impl<B: Backoff, C, H: Clone, T: Clock + Clone> Policy<B, C, H, MayInterrupt, T> {
-    /// Begins a call as a loop, unless a [guard](Policy::guard) refuses the first attempt. A later
-    /// attempt that is refused leaves the loop with the outcome that an
-    /// [`Interruptible`](crate::retry::Interruptible) makes of it.
-    ///
-    /// # Errors
-    /// [`Interrupted::Vetoed`] with the veto of the guard. The call has ended, and its hooks know.
-    ///
-    /// ```
-    /// use persevere::{Attempt, Interrupted, Policy, Veto, hook::Hook, immediate};
-    /// use std::ops::ControlFlow;
-    /// # #[derive(Clone)] struct Closed;
-    /// impl<O> Hook<O> for Closed {
-    ///     fn allow_attempt(&mut self, _: &Attempt) -> ControlFlow<Veto> {
-    ///         ControlFlow::Break(Veto::Circuit)
-    ///     }
-    /// }
-    /// let policy = Policy::new(immediate().max_attempts(3)).guard(Closed);
-    /// let refusal = policy.try_start::<Option<u8>>().err();
-    /// assert_eq!(refusal, Some(Interrupted::Vetoed(Veto::Circuit)));
-    /// ```
-    pub fn try_start<O>(&self) -> Result<AttemptsOf<O, &Self>, Interrupted>
-    where
-        H: Hook<O>,
-    {
-        Attempts::try_start(self)
-    }
-}
-
-impl<B: Backoff, C, H: Clone, X: Ends, T: Clock + Clone> Policy<B, C, H, X, T> {
-    /// Runs an operation, blocking between attempts.
-    ///
-    /// ```
-    /// use persevere::{Policy, immediate};
-    /// let policy = Policy::new(immediate().max_attempts(3));
-    /// let outcome = policy.call(|attempt| if attempt.is_last() { Ok("done") } else { Err(()) });
-    /// assert_eq!(outcome, Ok("done"));
-    /// ```
-    pub fn call<O, F>(&self, operation: F) -> O
-    where
-        F: FnMut(Attempt) -> O,
-        O: Outcome,
-        C: Classifier<O>,
-        H: Hook<O>,
-        Plain: Finish<O, X, Output = O>,
-        T: BlockingTimer,
-    {
-        RetryExt::<marker::CallWith>::retry_with::<marker::Sync, _>(operation, self).call()
-    }
-}
-
-impl<B: Backoff, C, H: Clone, X: Ends, T: Timer + Clone> Policy<B, C, H, X, T> {
-    /// Runs an asynchronous operation, which may borrow `&mut` from around it: the async closure
-    /// is lent anew for each attempt.
-    ///
-    /// A future of such a closure is not `Send` once the closure captures something, whatever it
-    /// captures (a limit of the language). In a spawned task, use
-    /// [`retry_with`](crate::RetryExt::retry_with), the [loop](Policy::start), or
-    /// [`run_with`](Policy::run_with).
-    ///
-    /// ```
-    /// use persevere::{Policy, immediate};
-    /// use persevere::time::VirtualClock;
-    ///
-    /// let policy = Policy::new(immediate().max_attempts(5));
-    /// let mut tried = vec![];
-    /// let outcome = VirtualClock::new().block_on(policy.run(async |attempt| {
-    ///     tried.push(attempt.number());
-    ///     if tried.len() < 3 { Err("not yet") } else { Ok(()) }
-    /// }));
-    /// assert_eq!((outcome, tried), (Ok(()), vec![1, 2, 3]));
-    /// ```
-    pub async fn run<O>(&self, operation: impl AsyncFnMut(Attempt) -> O) -> O
-    where
-        O: Outcome,
-        C: Classifier<O>,
-        H: Hook<O>,
-        Plain: Finish<O, X, Output = O>,
-    {
-        run(self, operation).await
-    }
-
-    /// Runs an asynchronous operation on a state that is handed from attempt to attempt, and comes
-    /// out at the end: for `&mut` state in a task that has to be `Send`.
-    ///
-    /// An attempt has the state, so it is never dropped: an
-    /// [`attempt_timeout`](Policy::attempt_timeout) does not apply here.
-    ///
-    /// ```
-    /// use persevere::{Policy, immediate};
-    /// use persevere::time::VirtualClock;
-    ///
-    /// let policy = Policy::new(immediate().max_attempts(5));
-    /// let run = policy.run_with(vec![], |mut tried, attempt| async move {
-    ///     tried.push(attempt.number());
-    ///     let outcome = if tried.len() < 3 { Err("not yet") } else { Ok(()) };
-    ///     (tried, outcome)
-    /// });
-    /// let (tried, outcome) = VirtualClock::new().block_on(run);
-    /// assert_eq!((outcome, tried), (Ok(()), vec![1, 2, 3]));
-    /// ```
-    pub async fn run_with<St, Fut, O>(
-        &self,
-        state: St,
-        operation: impl FnMut(St, Attempt) -> Fut,
-    ) -> (St, O)
-    where
-        Fut: Future<Output = (St, O)>,
-        O: Outcome,
-        C: Classifier<O>,
-        H: Hook<O>,
-        Plain: Finish<O, X, Output = O>,
-    {
-        run_with(self, state, operation).await
-    }
-}
-
-/// See [`Policy::run`].
-async fn run<P, O>(policy: P, mut operation: impl AsyncFnMut(Attempt) -> O) -> O
-where
-    P: IntoPolicy<Source: Source<Classifier: Classifier<O>>, Hooks: Hook<O>, Timer: Timer>,
-    O: Outcome,
-    Plain: Finish<O, P::Ends, Output = O>,
-{
-    let (mut attempts, mut attempt) = match Attempts::begin(policy) {
-        Ok(begun) => begun,
-        Err((interruption, facts)) => return Plain.interrupted(interruption, facts),
-    };
-    loop {
-        if let Break(outcome) = attempts.attempt(operation(attempt)).await {
-            return outcome;
-        }
-        attempt = attempts.current();
-    }
-}
-
-/// See [`Policy::run_with`].
-async fn run_with<P, St, Fut, O>(
-    policy: P,
-    mut state: St,
-    mut operation: impl FnMut(St, Attempt) -> Fut,
-) -> (St, O)
-where
-    P: IntoPolicy<Source: Source<Classifier: Classifier<O>>, Hooks: Hook<O>, Timer: Timer>,
-    Fut: Future<Output = (St, O)>,
-    O: Outcome,
-    Plain: Finish<O, P::Ends, Output = O>,
-{
-    let (mut attempts, mut attempt) = match Attempts::begin(policy) {
-        Ok(begun) => begun,
-        Err((interruption, facts)) => return (state, Plain.interrupted(interruption, facts)),
-    };
-    loop {
-        let mut kept = None;
-        let future = operation(state, attempt);
-        let outcome = attempts.attempt_to_its_end(async {
-            let (state, outcome) = future.await;
-            kept = Some(state);
-            outcome
-        });
-        let flow = outcome.await;
-        match (flow, kept) {
-            (Break(outcome), Some(state)) => return (state, outcome),
-            (_, Some(next)) => state = next,
-            (_, None) => unreachable!("an attempt that was decided on has ended"),
-        }
-        attempt = attempts.current();
+    pub fn worst_case(&self) -> Option<Duration> {
+        CurrentBackoff::of(&self.rules).worst_case()
     }
 }
 
 /// The backoff's description and schedule.
-impl<B: Backoff, C, H, X, T> fmt::Display for Policy<B, C, H, X, T> {
+impl<S: Rules, H, G, T, K> fmt::Display for Policy<S, H, G, T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::backoff::display(&self.backoff, f)
+        crate::backoff::print(&CurrentBackoff::of(&self.rules), f)
     }
 }
 
-impl<B: fmt::Debug, C, H, X, T> fmt::Debug for Policy<B, C, H, X, T> {
+impl<S: fmt::Debug, H, G, T, K> fmt::Debug for Policy<S, H, G, T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = (self.tag.seed != 0).then_some(self.tag.seed);
         f.debug_struct("Policy")
-            .field("backoff", &self.backoff)
-            .field("seed", &self.seed)
+            .field("rules", &self.rules)
+            .field("operation", &self.tag.operation)
+            .field("seed", &seed)
             .finish_non_exhaustive()
     }
 }

@@ -21,16 +21,12 @@ pub(super) struct Overrides {
 impl Overrides {
     /// The policy `name` of `section` under these.
     pub(super) fn plan(&self, section: &Section, name: &str) -> Result<Plan, Vec<Problem>> {
-        let mut plan = self.over_last(section.policy(name).unwrap_or_default())?;
-        if let Some(clock) = section.clock() {
-            plan.tell_time_by(clock);
-        }
-        Ok(plan)
+        Plan::of(&self.over(section.policy(name).unwrap_or_default()), section.clock())
     }
 
     /// The last settings that were there, under these.
     pub(super) fn over_last(&self, config: PolicyConfig) -> Result<Plan, Vec<Problem>> {
-        Plan::of(&self.over(config))
+        Plan::of(&self.over(config), None)
     }
 
     fn over(&self, mut config: PolicyConfig) -> PolicyConfig {

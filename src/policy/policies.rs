@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use figment::Figment;
 
+use super::Policy;
 use super::config::{ConfigError, Nearest, Problem, listed, nearest};
-use super::handle::PolicyHandle;
-use super::known::Known;
+use super::current::{Slot, Snapshot};
+use super::guards::BySettings;
+use super::handle::{GuardedHandle, Live, PolicyHandle};
+use super::kind_registry::KindRegistry;
 use super::overrides::Overrides;
 use super::section::{DEFAULT_POLICY, Section, Terms};
-use super::slot::Slot;
 use super::updates::{Listener, Update, UpdateEvent};
-use crate::MayInterrupt;
 use crate::classify::Kinded;
-use crate::hook::apart;
+use crate::hook::discard_panic;
 use crate::time::{Clock, SharedClock};
 
 /// Named policies: loaded from a figment, handed out by name, and followed while the program runs.
@@ -67,10 +68,14 @@ use crate::time::{Clock, SharedClock};
 /// # Two kinds of handles
 ///
 /// `attempt_timeout` and `breaker` may end a call that has no outcome of its own. A plain handle,
-/// from [`get`](Policies::get), serves every outcome, so it is refused for such a policy, and once
-/// it was handed out, so is every update that would make it one. A handle from
-/// [`get_interrupting`](Policies::get_interrupting) takes both, and asks `From<Interrupted>` of the
-/// error type, or `.report()` of the call.
+/// from [`get`](Policies::get), serves every outcome, so it is refused for such a policy; and as long as
+/// the program holds one, updates that would make it such a policy are refused. A
+/// [`GuardedHandle`], from [`get_guarded`](Policies::get_guarded), accepts both, and needs
+/// `From<Interrupted>` for the error type, or [`.or_interrupted(..)`](crate::Retry::or_interrupted), or
+/// [`.report()`](crate::Retry::report).
+///
+/// An `attempt_timeout` cannot end an attempt that blocks. The first blocking call or
+/// `run_with` of such a policy reports that once, as [`UpdateEvent::Ineffective`].
 ///
 /// | default | |
 /// |---|---|
@@ -110,7 +115,7 @@ struct State {
 
 /// What settings have to be where code asks for a plain handle.
 const ASKED: &str = "none, since calls of a plain handle always end with an outcome of \
-                     their own (`get_interrupting` takes it)";
+                     their own (`get_guarded` accepts it)";
 
 /// An update that was taken, or the revision that stays and why.
 type News = Result<Update, (u64, Arc<ConfigError>)>;
@@ -189,7 +194,7 @@ impl PoliciesBuilder {
     /// let policies = Policies::builder()
     ///     .clock(clock.clone())
     ///     .load(&Figment::from(Toml::string(settings)), "")?;
-    /// let policy = policies.get_interrupting("default_policy")?;
+    /// let policy = policies.get_guarded("default_policy")?;
     /// let mut attempts = policy.try_start::<Option<()>>()?;
     /// assert!(attempts.check_blocking(None).is_break());
     /// assert!(policy.try_start::<Option<()>>().is_err());
@@ -198,7 +203,7 @@ impl PoliciesBuilder {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn clock<T: Clock + Send + Sync + 'static>(mut self, clock: T) -> Self {
-        self.terms.clock = Some(SharedClock::new(move || clock.now()));
+        self.terms.clock = Some(SharedClock::of(clock));
         self
     }
 
@@ -252,7 +257,7 @@ impl Policies {
     ///
     /// # Errors
     /// There is no such policy, or it may end a call without an outcome; see
-    /// [`get_interrupting`](Policies::get_interrupting).
+    /// [`get_guarded`](Policies::get_guarded).
     ///
     /// ```
     /// use figment::{Figment, providers::{Format, Toml}};
@@ -269,7 +274,7 @@ impl Policies {
     /// ```
     pub fn get(&self, name: &str) -> Result<PolicyHandle, PolicyError> {
         let mut state = self.state();
-        let slot = state.slot(name, &self.shared.terms.known)?;
+        let slot = state.slot(name, &self.shared)?;
         let section = &state.section;
         let refused: Vec<_> = match slot.overrides.plan(section, name) {
             Ok(plan) => {
@@ -280,8 +285,11 @@ impl Policies {
         if !refused.is_empty() {
             return Err(PolicyError::Refused(ConfigError::new(refused)));
         }
-        slot.set_plain();
-        Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
+        Ok(self.plain(slot))
+    }
+
+    fn plain(&self, slot: Arc<Slot>) -> PolicyHandle {
+        Policy::handle(Live::plain(slot, Arc::downgrade(&self.shared)), ())
     }
 
     /// A handle of the policy called `name`, whose calls may end without an outcome.
@@ -295,29 +303,33 @@ impl Policies {
     ///
     /// let figment = Figment::from(Toml::string("policies.slow.attempt_timeout = '5s'"));
     /// let policies = Policies::load(&figment, "")?;
-    /// assert!(policies.get_interrupting("slow").is_ok());
+    /// assert!(policies.get_guarded("slow").is_ok());
     /// assert!(matches!(policies.get("slow"), Err(PolicyError::Refused(_))));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get_interrupting(&self, name: &str) -> Result<PolicyHandle<MayInterrupt>, PolicyError> {
-        let slot = self.state().slot(name, &self.shared.terms.known)?;
-        Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
+    pub fn get_guarded(&self, name: &str) -> Result<GuardedHandle, PolicyError> {
+        let slot = self.state().slot(name, &self.shared)?;
+        let live = Live::guarded(slot, Arc::downgrade(&self.shared));
+        Ok(Policy::handle(live, BySettings::new()))
     }
 
-    /// The same for code that names its policy and cannot do without: if the policy is gone, its last
-    /// good form, where code had a plain handle of it before.
-    pub(super) fn get_or_kept(&self, name: &str) -> Result<PolicyHandle, PolicyError> {
-        self.get(name).or_else(|error| {
+    /// Returns the handle for a name in code, which is a plain one forever. If the policy is gone: its
+    /// last good settings, if code referred to it before.
+    pub(super) fn get_referenced(&self, name: &str) -> Result<PolicyHandle, PolicyError> {
+        let handle = self.get(name).or_else(|error| {
             let kept = self.state().slots.get(name).filter(|slot| slot.is_plain()).cloned();
-            let slot = kept.ok_or(error)?;
-            Ok(PolicyHandle::new(slot, Arc::downgrade(&self.shared)))
-        })
+            kept.map(|slot| self.plain(slot)).ok_or(error)
+        })?;
+        if let Some(slot) = self.state().slots.get(name) {
+            slot.set_referenced();
+        }
+        Ok(handle)
     }
 
     /// A plain handle of the default policy.
     ///
     /// # Errors
-    /// It may end a call without an outcome; see [`get_interrupting`](Policies::get_interrupting).
+    /// It may end a call without an outcome; see [`get_guarded`](Policies::get_guarded).
     pub fn default_policy(&self) -> Result<PolicyHandle, PolicyError> {
         self.get(DEFAULT_POLICY)
     }
@@ -383,11 +395,7 @@ impl Policies {
                 Ok(update) => UpdateEvent::Applied(update),
                 Err((revision, error)) => UpdateEvent::Refused { revision: *revision, error },
             };
-            // What listeners do, panicking included, is not the business of who brought the update.
-            apart(|| event.publish(&self.shared.path));
-            for listener in &self.shared.listeners {
-                apart(|| listener(&event));
-            }
+            self.shared.publish(&event);
             state = self.state();
         }
         state.telling = false;
@@ -403,9 +411,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Calls all listeners. A panic of one is not that of the code which brought the update.
+    pub(super) fn publish(&self, event: &UpdateEvent<'_>) {
+        discard_panic(|| event.publish(&self.path));
+        for listener in &self.listeners {
+            discard_panic(|| listener(event));
+        }
+    }
+
     /// The error kinds that a policy may name: those of the announced types, and of those that its
     /// handles were checked for.
-    fn known_of(&self, name: &str) -> Known {
+    fn known_of(&self, name: &str) -> KindRegistry {
         let slot = self.state().slots.get(name).cloned();
         match slot {
             Some(slot) => slot.checked(),
@@ -424,7 +440,7 @@ impl Shared {
     }
 
     /// Checks a policy for more error types, from now on at every update.
-    pub(super) fn check(&self, slot: &Slot, more: &Known) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, slot: &Slot, more: &KindRegistry) -> Result<(), ConfigError> {
         let state = self.state();
         slot.check(more, |problem| state.section.locate(&slot.name, problem))
     }
@@ -432,14 +448,15 @@ impl Shared {
 
 impl State {
     /// The place of a policy, made when it is first asked for.
-    fn slot(&mut self, name: &str, known: &Known) -> Result<Arc<Slot>, PolicyError> {
+    fn slot(&mut self, name: &str, shared: &Arc<Shared>) -> Result<Arc<Slot>, PolicyError> {
         if self.section.policy(name).is_none() {
             return Err(PolicyError::unknown(name, &self.section));
         }
         if let Some(slot) = self.slots.get(name) {
             return Ok(slot.clone());
         }
-        let slot = Slot::new(name, &self.section, self.revision, known);
+        let (known, weak) = (&shared.terms.known, Arc::downgrade(shared));
+        let slot = Slot::new(name, &self.section, self.revision, known, weak);
         let slot =
             Arc::new(slot.map_err(|problems| PolicyError::Refused(ConfigError::new(problems)))?);
         self.slots.insert(name.to_owned(), slot.clone());
@@ -482,10 +499,7 @@ impl State {
 
     /// The next form of every policy that anybody holds, or all that is wrong.
     #[allow(clippy::type_complexity, reason = "each place with what goes there")]
-    fn stage(
-        &self,
-        section: &Section,
-    ) -> Result<Vec<(Arc<Slot>, super::slot::Snapshot)>, Vec<Problem>> {
+    fn stage(&self, section: &Section) -> Result<Vec<(Arc<Slot>, Snapshot)>, Vec<Problem>> {
         let (mut stage, mut problems) = (Vec::new(), Vec::new());
         let revision = self.revision + 1;
         let derived = self.derived.iter().filter_map(Weak::upgrade);
@@ -534,6 +548,12 @@ impl PolicyError {
             known,
             nearest: nearest(name, section.names()),
         }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

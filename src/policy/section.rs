@@ -9,7 +9,7 @@ use figment::{Figment, Profile};
 use super::config::{
     Origin, Plan, PolicyConfig, Problem, ProblemKind, Reader, RetryConfig, join, listed, part,
 };
-use super::known::Known;
+use super::kind_registry::KindRegistry;
 use crate::time::SharedClock;
 
 /// The name under which the default policy is found.
@@ -26,7 +26,7 @@ pub(super) struct Section {
 /// What holds for every section that is read, whatever it says.
 #[derive(Default)]
 pub(super) struct Terms {
-    pub(super) known: Known,
+    pub(super) known: KindRegistry,
     /// What budgets and breakers tell the time by.
     pub(super) clock: Option<SharedClock>,
 }
@@ -37,7 +37,7 @@ impl Section {
         figment: &Figment,
         path: &str,
         clock: Option<&SharedClock>,
-        known_of: impl Fn(&str) -> Known,
+        known_of: impl Fn(&str) -> KindRegistry,
     ) -> Result<Self, Vec<Problem>> {
         let value = figment.find_value(path).map_err(|error| missing(figment, path, error))?;
         let (mut problems, mut origins) = (Vec::new(), BTreeMap::new());
@@ -61,12 +61,18 @@ impl Section {
     }
 
     /// Checks one policy. What it inherits is wrong once, however many inherit it.
-    fn check(&self, name: &str, known: &Known, unread: &Unread, problems: &mut Vec<Problem>) {
+    fn check(
+        &self,
+        name: &str,
+        known: &KindRegistry,
+        unread: &Unread,
+        problems: &mut Vec<Problem>,
+    ) {
         let (own, policy) = (self.own(name), self.policy(name));
         let mut found = own.map(PolicyConfig::contradictions).unwrap_or_default();
         if let Some(policy) = policy {
             let own = own.cloned().unwrap_or_default();
-            found.extend(Plan::within(&policy, &own).err().unwrap_or_default());
+            found.extend(Plan::within(&policy, &own, None).err().unwrap_or_default());
             found.extend(known.problems(&policy));
         }
         let tables = [self.table(name), self.table(DEFAULT_POLICY)];

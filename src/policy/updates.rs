@@ -95,11 +95,11 @@ impl fmt::Display for Update {
     }
 }
 
-/// An update was taken or refused; see
+/// An update was applied or refused, or a setting has no effect; see
 /// [`on_update`](super::PoliciesBuilder::on_update).
 ///
 /// With the feature `tracing`, each is an event too, of target `persevere::policies`: at level info
-/// if it was taken, warn if policies were removed, error if it was refused. With the feature
+/// if it was applied, warn if policies were removed or a setting has no effect, error if it was refused. With the feature
 /// `metrics`, the counter `persevere_policy_updates_total` has the label `result`: `applied` or
 /// `refused`; and the gauge `persevere_policy_revision` is the revision in force, from the first on.
 /// All have the path of the policies as the label or field `section`.
@@ -116,6 +116,15 @@ pub enum UpdateEvent<'a> {
         revision: u64,
         /// All that is wrong with it.
         error: &'a ConfigError,
+    },
+    /// A setting has no effect: a policy with an `attempt_timeout` is used by a call that blocks. It is
+    /// reported at the first such call of a policy, and no update.
+    #[non_exhaustive]
+    Ineffective {
+        /// The name of the policy.
+        policy: &'a str,
+        /// The key of the setting.
+        key: &'static str,
     },
 }
 
@@ -138,12 +147,16 @@ impl UpdateEvent<'_> {
                 let revision = i64::try_from(*revision).unwrap_or(i64::MAX);
                 tracing::error!(target: "persevere::policies", section, revision, "{self}");
             }
+            UpdateEvent::Ineffective { policy, .. } => {
+                tracing::warn!(target: "persevere::policies", section, policy, "{self}");
+            }
         }
         #[cfg(feature = "metrics")]
         {
             let (result, revision) = match self {
                 UpdateEvent::Applied(update) => ("applied", update.revision),
                 UpdateEvent::Refused { revision, .. } => ("refused", *revision),
+                UpdateEvent::Ineffective { .. } => return,
             };
             let labels = [("section", section.to_owned()), ("result", result.to_owned())];
             metrics::counter!("persevere_policy_updates_total", &labels).increment(1);
@@ -180,6 +193,11 @@ impl fmt::Display for UpdateEvent<'_> {
                 f,
                 "an update of the retry policies was refused, revision {revision} stays in force: \
                  {error}"
+            ),
+            UpdateEvent::Ineffective { policy, key } => write!(
+                f,
+                "`{key}` of the retry policy `{policy}` has no effect on a blocking call or `run_with`: give the \
+                 operation a timeout of its own"
             ),
         }
     }

@@ -1,47 +1,44 @@
-//! The call site: [`RetryExt::retry_with`] and what it makes, and the loop.
+//! The call site: [`RetryExt::retry_with`], the [`Retry`] that it makes, and the loop.
 //!
-//! The types of this module are named by inference; the ones to write down are [`RetryOf`], for a
-//! future in a field, and [`AttemptsOf`], for a loop.
+//! The types of operations and outputs are inferred. A field that holds a retry boxes it; one that holds a
+//! loop or an [engine](crate::Engine) names its policy by [`PolicyOf`](crate::policy::PolicyOf).
 //!
 //! ```
-//! use persevere::retry::{RetryOf, marker};
-//! use persevere::backoff::{Constant, MaxAttempts};
 //! use persevere::{RetryExt, immediate};
-//! use std::future::{Ready, ready};
+//! use std::{future::{Future, ready}, pin::Pin};
 //!
-//! type Operation = persevere::retry::Call<fn() -> Ready<Option<u8>>>;
 //! struct Job {
-//!     retry: RetryOf<Operation, marker::Async, MaxAttempts<Constant>>,
+//!     retry: Pin<Box<dyn Future<Output = Option<u8>> + Send>>,
 //! }
 //!
-//! let operation: fn() -> Ready<Option<u8>> = || ready(Some(1));
-//! let job = Job { retry: operation.retry_with(immediate().max_attempts(3)) };
+//! let fetch = || ready(Some(1));
+//! let job = Job { retry: Box::pin(fetch.retry_with(immediate().max_attempts(3))) };
 //! # assert_eq!(persevere::time::VirtualClock::new().block_on(job.retry), Some(1));
 //! ```
 
-mod argument;
 mod attempts;
 mod blocking;
-mod call;
-mod finish;
+mod builder;
 mod future;
-mod loops;
 mod operation;
-mod overlay;
-mod source;
+mod output;
 
-pub use self::argument::Argument;
-pub use self::attempts::{Again, Attempts, AttemptsOf, Checked};
-#[cfg(feature = "alloc")]
-pub use self::finish::History;
-pub use self::finish::{Finish, Interruptible, Plain, Report};
-pub use self::future::{Retry, RetryOf};
-pub use self::loops::{InBody, Loop};
+use crate::guard::Guards;
+use crate::policy::Setup;
+use crate::time::Clock;
+use crate::time::signal::Signals;
+
+pub use self::attempts::{AttemptFuture, Attempts, WithLastOutcome};
+pub use self::builder::Retry;
 pub use self::operation::{
-    AtOnce, Call, CallWith, Later, Operation, Outcome as OutcomeOf, Produces, Repeat, RetryExt,
-    marker,
+    AtOnce, CloneFuture, FnOperation, FnWithAttempt, InBody, Later, Loop, Operation, OutcomeOf,
+    Produces, RetryExt, RetryOf, marker,
 };
-pub use self::overlay::{Ask, Errors, ForValues, Inherit, Overlay, Values};
-pub(crate) use self::source::source;
-pub use self::source::{Held, IntoPolicy, PolicyParts, Source};
-pub use crate::ends::{Ends, MayInterrupt, Own};
+#[cfg(feature = "alloc")]
+pub use self::output::History;
+pub use self::output::{CallOutput, Passthrough, Report};
+
+pub(crate) type SleepOf<O, P> = <<P as Setup<O>>::Timer as Clock>::Sleep;
+pub(crate) type LimitOf<O, P> = <<P as Setup<O>>::Guards as Guards<O>>::Limit<SleepOf<O, P>>;
+pub(crate) type KeptOf<O, P> =
+    <<P as Setup<O>>::Guards as Guards<O>>::Kept<<<P as Setup<O>>::Signals as Signals<O>>::Kept>;

@@ -1,17 +1,23 @@
-//! What can be retried: closures, functions, futures.
+//! The operations: closures, functions, futures, the bodies of loops.
 
+use core::convert::Infallible;
+use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 
-use super::call::Call as Session;
-use super::finish::Plain;
-use super::future::{Retry, RetryOf};
-use super::source::IntoPolicy;
+use super::{Passthrough, Retry};
 use crate::hedge::{Hedge, Hedged, Idempotent};
-use crate::time::Clock;
-use crate::{Attempt, Hook, Outcome as IsOutcome};
+use crate::policy::{IntoPolicy, PolicyOf, Setup};
+use crate::{Attempt, Outcome as IsOutcome};
 
-/// Something that makes an attempt whenever it is asked to. Closures, functions and clonable futures
-/// become one by [`RetryExt`]; a type of your own does so by implementing both:
+/// The type of the call that [`RetryExt::retry_with`] makes of an operation and a policy, for a field;
+/// the [module](mod@crate::retry) has an example. `M` is [`Blocking`](marker::Blocking) or
+/// [`Async`](marker::Async).
+#[doc(hidden)]
+pub type RetryOf<Op, M, P> = Retry<Op, OutcomeOf<Op, M>, PolicyOf<P>, Passthrough>;
+
+/// Makes attempts. Closures, functions and clonable futures become operations by [`RetryExt`]; a custom
+/// type implements both:
 ///
 /// ```
 /// use persevere::{Attempt, RetryExt, immediate, retry::Operation};
@@ -40,35 +46,43 @@ pub trait Operation {
     /// An [outcome](crate::Outcome), or a future of one.
     type Output;
 
-    /// Makes the attempt, or the future that will. It is called once for each attempt, and not again
-    /// once it has panicked.
+    /// Whether the operation uses the attempt, and may draw from its random stream.
+    #[doc(hidden)]
+    const SEES_ATTEMPT: bool = true;
+
+    /// Makes the attempt, or the future that makes it. It is called once for each attempt, and not
+    /// again once it has panicked.
     fn attempt(&mut self, attempt: Attempt) -> Self::Output;
 }
 
-/// What an operation makes is its outcome, and no future of one: `T` for `T` and nothing else.
+/// An outcome, and no future of one: `T` for `T` alone.
 #[diagnostic::on_unimplemented(
     message = "this operation makes a future: `.await` the retry instead of `.call()`",
     label = "an operation that is not blocking",
-    note = "the retry of an operation that makes a future is a future itself"
+    note = "the retry of an operation that makes a future is a future itself",
+    note = "the retry of a `Loop` is neither: begin it with `.start()`, or with `.begin()` if it has guards"
 )]
+#[doc(hidden)]
 pub trait AtOnce<O> {
-    /// The outcome.
+    /// Returns the outcome.
     fn outcome(self) -> O;
 }
 
 impl<O> AtOnce<O> for O {
-    #[inline]
+    #[inline(always)]
     fn outcome(self) -> O {
         self
     }
 }
 
-/// What an operation makes is a future of its outcome.
+/// A future of an outcome.
 #[diagnostic::on_unimplemented(
     message = "this operation makes its outcome at once: `.call()` the retry instead of `.await`",
     label = "an operation that is not asynchronous",
-    note = "to await the retry, retry what makes a future: `async || ..`"
+    note = "to await the retry, retry what makes a future: `async || ..`",
+    note = "the retry of a `Loop` is neither: begin it with `.start()`, or with `.begin()` if it has guards"
 )]
+#[doc(hidden)]
 pub trait Later<O>: Future<Output = O> {}
 
 #[diagnostic::do_not_recommend]
@@ -76,11 +90,13 @@ impl<O, F: Future<Output = O>> Later<O> for F {}
 
 /// A closure without arguments as an [`Operation`].
 #[derive(Clone, Copy, Debug)]
-pub struct Call<F>(F);
+#[doc(hidden)]
+pub struct FnOperation<F>(F);
 
-impl<F: FnMut() -> R, R> Operation for Call<F> {
+impl<F: FnMut() -> R, R> Operation for FnOperation<F> {
     type Output = R;
-    #[inline]
+    const SEES_ATTEMPT: bool = false;
+    #[inline(always)]
     fn attempt(&mut self, _: Attempt) -> R {
         (self.0)()
     }
@@ -88,11 +104,12 @@ impl<F: FnMut() -> R, R> Operation for Call<F> {
 
 /// A closure that takes the [`Attempt`] as an [`Operation`].
 #[derive(Clone, Copy, Debug)]
-pub struct CallWith<F>(F);
+#[doc(hidden)]
+pub struct FnWithAttempt<F>(pub(crate) F);
 
-impl<F: FnMut(Attempt) -> R, R> Operation for CallWith<F> {
+impl<F: FnMut(Attempt) -> R, R> Operation for FnWithAttempt<F> {
     type Output = R;
-    #[inline]
+    #[inline(always)]
     fn attempt(&mut self, attempt: Attempt) -> R {
         (self.0)(attempt)
     }
@@ -100,54 +117,63 @@ impl<F: FnMut(Attempt) -> R, R> Operation for CallWith<F> {
 
 /// A future that is cloned for each attempt as an [`Operation`].
 #[derive(Clone, Copy, Debug)]
-pub struct Repeat<F>(F);
+#[doc(hidden)]
+pub struct CloneFuture<F>(F);
 
 #[diagnostic::do_not_recommend]
-impl<F: Future + Clone> Operation for Repeat<F> {
+impl<F: Future + Clone> Operation for CloneFuture<F> {
     type Output = F;
-    #[inline]
+    const SEES_ATTEMPT: bool = false;
+    #[inline(always)]
     fn attempt(&mut self, _: Attempt) -> F {
         self.0.clone()
     }
 }
 
-/// Tells the three kinds of [`RetryExt`] apart; inferred, never written.
+/// Selects implementations; inferred, never written but in [`RetryOf`].
+#[doc(hidden)]
 pub mod marker {
     /// `FnMut() -> R`
+    #[doc(hidden)]
     #[derive(Debug)]
-    pub struct Call;
+    pub enum FnOperation {}
     /// `FnMut(Attempt) -> R`
+    #[doc(hidden)]
     #[derive(Debug)]
-    pub struct CallWith;
+    pub enum FnWithAttempt {}
     /// `Future + Clone`
+    #[doc(hidden)]
     #[derive(Debug)]
-    pub struct Repeat;
+    pub enum CloneFuture {}
     /// [`Hedged`](crate::hedge::Hedged)
+    #[doc(hidden)]
     #[derive(Debug)]
     pub enum Hedged {}
     /// [`Loop`](crate::retry::Loop)
+    #[doc(hidden)]
     #[derive(Debug)]
     pub enum Loop {}
     /// The operation makes outcomes.
     #[derive(Debug)]
-    pub enum Sync {}
+    pub enum Blocking {}
     /// The operation makes futures of outcomes.
     #[derive(Debug)]
     pub enum Async {}
 }
 
-/// What an operation makes is an outcome, or a future of one.
+/// An outcome, or a future of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an outcome that can be retried",
     label = "not an outcome",
     note = "return a `Result`, an `Option`, a `ControlFlow`, or a future of one; or implement `Outcome`"
 )]
-pub trait Produces<K> {
+#[doc(hidden)]
+pub trait Produces<M> {
     /// The outcome.
     type Outcome: IsOutcome;
 }
 
-impl<O: IsOutcome> Produces<marker::Sync> for O {
+impl<O: IsOutcome> Produces<marker::Blocking> for O {
     type Outcome = O;
 }
 
@@ -156,7 +182,8 @@ impl<F: Future<Output: IsOutcome>> Produces<marker::Async> for F {
 }
 
 /// The outcome of an operation.
-pub type Outcome<Op, K> = <<Op as Operation>::Output as Produces<K>>::Outcome;
+#[doc(hidden)]
+pub type OutcomeOf<Op, M> = <<Op as Operation>::Output as Produces<M>>::Outcome;
 
 /// Puts `.retry_with(..)` on closures, functions, async closures and clonable futures.
 ///
@@ -168,7 +195,8 @@ pub type Outcome<Op, K> = <<Op as Operation>::Output as Produces<K>>::Outcome;
 /// | clonable future | `client.get(url)`, if it is `Clone` |
 ///
 /// If the operation makes a future, the retry is awaited; if it makes an outcome, it ends in
-/// [`.call()`](Retry::call).
+/// [`.call()`](Retry::call). A closure runs once per attempt: drop `move`, or clone inside,
+/// `|| fetch(body.clone())`.
 ///
 /// ```
 /// use persevere::{Attempt, RetryExt, immediate, time::VirtualClock};
@@ -191,7 +219,7 @@ pub trait RetryExt<M>: Sized {
     /// Retries this operation by a policy: a [finite](crate::Finite) backoff, a
     /// [`Policy`](crate::Policy), or a reference or `Arc` to one.
     ///
-    /// It returns the [`Retry`], which is both a builder (`.when`, `.until`, `.on_retry`, …) and the
+    /// Returns the [`Retry`], which is both a builder (`.when`, `.until`, `.on_retry`, …) and the
     /// future. Nothing happens before the first poll or `.call()`.
     ///
     /// ```
@@ -209,15 +237,15 @@ pub trait RetryExt<M>: Sized {
     /// assert_eq!(outcome, Ok(3));
     /// assert_eq!(clock.slept(), [100, 200].map(Duration::from_millis));
     /// ```
-    #[inline]
+    #[inline(always)]
     fn retry_with<K, P>(self, policy: P) -> RetryOf<Self::Operation, K, P>
     where
         Self::Operation: Operation,
-        P: IntoPolicy<Timer: Clock>,
         <Self::Operation as Operation>::Output: Produces<K>,
-        P::Hooks: Hook<Outcome<Self::Operation, K>>,
+        P: IntoPolicy,
+        PolicyOf<P>: Setup<OutcomeOf<Self::Operation, K>>,
     {
-        Retry::new(self.into_operation(), Session::of(policy.into_parts()), Plain)
+        Retry::new(self.into_operation(), policy.into_policy(), Passthrough)
     }
 
     /// Starts another copy of an attempt that takes long; the first that succeeds is the outcome, and
@@ -250,26 +278,113 @@ pub trait RetryExt<M>: Sized {
     }
 }
 
-impl<F: FnMut() -> R, R> RetryExt<marker::Call> for F {
-    type Operation = Call<F>;
-    #[inline]
-    fn into_operation(self) -> Call<F> {
-        Call(self)
+impl<F: FnMut() -> R, R> RetryExt<marker::FnOperation> for F {
+    type Operation = FnOperation<F>;
+    #[inline(always)]
+    fn into_operation(self) -> FnOperation<F> {
+        FnOperation(self)
     }
 }
 
-impl<F: FnMut(Attempt) -> R, R> RetryExt<marker::CallWith> for F {
-    type Operation = CallWith<F>;
-    #[inline]
-    fn into_operation(self) -> CallWith<F> {
-        CallWith(self)
+impl<F: FnMut(Attempt) -> R, R> RetryExt<marker::FnWithAttempt> for F {
+    type Operation = FnWithAttempt<F>;
+    #[inline(always)]
+    fn into_operation(self) -> FnWithAttempt<F> {
+        FnWithAttempt(self)
     }
 }
 
-impl<F: Future> RetryExt<marker::Repeat> for F {
-    type Operation = Repeat<F>;
-    #[inline]
-    fn into_operation(self) -> Repeat<F> {
-        Repeat(self)
+impl<F: Future> RetryExt<marker::CloneFuture> for F {
+    type Operation = CloneFuture<F>;
+    #[inline(always)]
+    fn into_operation(self) -> CloneFuture<F> {
+        CloneFuture(self)
+    }
+}
+
+/// An operation that is written as the body of a loop, for the setters of a call: `O` is the outcome
+/// of its attempts.
+///
+/// [`policy.start()`](crate::Policy::start) is the short way to a loop. With `Loop`, the outcome's
+/// type is known, so that closures need no types, and a loop may report; then come
+/// [`start`](Retry::start) or [`begin`](Retry::begin).
+///
+/// ```
+/// use persevere::{RetryExt, immediate, retry::Loop};
+/// use std::{num::ParseIntError, ops::ControlFlow::Break};
+///
+/// let mut retries = 0;
+/// let mut attempts = Loop::<Result<u8, ParseIntError>>::new()
+///     .retry_with(immediate().max_attempts(5))
+///     .when(|error| !error.to_string().contains("empty"))
+///     .on_retry(|_| retries += 1)
+///     .start();
+/// let mut text = String::from("..7");
+/// let outcome = loop {
+///     if let Break(outcome) = attempts.attempt_blocking(|| text.parse()) {
+///         break outcome;
+///     }
+///     text.remove(0);
+/// };
+/// drop(attempts);
+/// assert_eq!((outcome, retries), (Ok(7), 2));
+/// ```
+pub struct Loop<O> {
+    outcome: PhantomData<fn() -> O>,
+}
+
+impl<O> Loop<O> {
+    /// Creates a loop whose attempts make `O`.
+    #[must_use]
+    pub const fn new() -> Self
+    where
+        O: IsOutcome,
+    {
+        Loop { outcome: PhantomData }
+    }
+}
+
+impl<O: IsOutcome> Default for Loop<O> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<O> fmt::Debug for Loop<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Loop")
+    }
+}
+
+/// The attempts of a [`Loop`] are made in its body: there is no value of this type.
+#[doc(hidden)]
+pub struct InBody<O> {
+    never: Infallible,
+    outcome: PhantomData<fn() -> O>,
+}
+
+impl<O> fmt::Debug for InBody<O> {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.never {}
+    }
+}
+
+impl<O> Operation for Loop<O> {
+    type Output = InBody<O>;
+
+    fn attempt(&mut self, _: Attempt) -> InBody<O> {
+        unreachable!("the attempts of a loop are made by its body")
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<O: IsOutcome> Produces<marker::Loop> for InBody<O> {
+    type Outcome = O;
+}
+
+impl<O> RetryExt<marker::Loop> for Loop<O> {
+    type Operation = Self;
+    fn into_operation(self) -> Self {
+        self
     }
 }

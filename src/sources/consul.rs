@@ -8,8 +8,8 @@ use figment::value::{Dict, Map};
 use figment::{Error, Metadata, Profile, Provider};
 
 use super::Updates;
+use super::consul_queries::{Answer, Encoded, Follower, MISSING, Problem};
 use super::document::Document;
-use super::follow::{Answer, Encoded, Follower, MISSING, Problem};
 use super::http::{HttpGet, HttpRequest};
 use crate::{Finite, exponential};
 

@@ -16,7 +16,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::Updates;
 use super::document::Document;
-use super::route::Route;
+use super::symlinks::Route;
 use super::updates::Feed;
 
 /// A settings file that is read again whenever it changes.

@@ -68,15 +68,15 @@
 
 #[cfg(feature = "consul")]
 mod consul;
+#[cfg(feature = "consul")]
+mod consul_queries;
 mod document;
 #[cfg(feature = "watch")]
 mod file;
 #[cfg(feature = "consul")]
-mod follow;
-#[cfg(feature = "consul")]
 mod http;
 #[cfg(feature = "watch")]
-mod route;
+mod symlinks;
 mod updates;
 
 #[cfg(feature = "consul")]

@@ -24,6 +24,7 @@ use crate::time::{BlockingTimer, Clock};
 ///
 /// Dropping it stops the thread that feeds it.
 #[must_use = "a stream does nothing for a program that does not poll it"]
+#[doc(hidden)]
 pub struct Updates {
     channel: Arc<Channel>,
 }

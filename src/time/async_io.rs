@@ -29,7 +29,15 @@ pub struct AsyncIoTimer;
 /// The future of [`AsyncIoTimer`].
 #[derive(Debug)]
 #[must_use = "a sleep does nothing until it is awaited"]
+#[doc(hidden)]
 pub struct AsyncIoSleep(async_io::Timer);
+
+#[cfg(feature = "test-util")]
+fn assert_real_time() {
+    crate::testing::assert_real_time("AsyncIoTimer");
+}
+#[cfg(not(feature = "test-util"))]
+fn assert_real_time() {}
 
 impl Clock for AsyncIoTimer {
     type Sleep = AsyncIoSleep;
@@ -44,16 +52,19 @@ impl Clock for AsyncIoTimer {
 
 impl Timer for AsyncIoTimer {
     fn sleep(&self, duration: Duration) -> AsyncIoSleep {
+        assert_real_time();
         AsyncIoSleep(async_io::Timer::after(duration))
     }
 }
 
 impl BlockingTimer for AsyncIoTimer {
     fn sleep_blocking(&self, duration: Duration) {
+        assert_real_time();
         std::thread::sleep(duration);
     }
-    fn sleep_unless(&self, duration: Duration, token: &super::CancelToken) {
-        token.sleep(duration);
+    fn sleep_unless(&self, duration: Duration, woken: &mut dyn FnMut() -> bool) {
+        assert_real_time();
+        super::park_unless(duration, woken);
     }
 }
 

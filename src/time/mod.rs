@@ -9,7 +9,7 @@
 //! | `TokioTimer` | `tokio` | on tokio, and follows its paused clock | yes |
 //! | `AsyncIoTimer` | `async-io` | on any runtime; smol's own | yes |
 //! | `VirtualClock` | `test-util` | in tests, at once | at once |
-//! | your own, in [`Pieces`] if its range is short | | | |
+//! | a custom timer, in a [`ChunkedTimer`] if its range is short | | | |
 //!
 //! ```
 //! use persevere::time::{BlockingTimer, Clock};
@@ -41,27 +41,34 @@
 use core::future::Future;
 use core::time::Duration;
 
+#[cfg(feature = "std")]
+pub(crate) mod ambient_deadline;
 #[cfg(feature = "async-io")]
 mod async_io;
 #[cfg(feature = "std")]
 mod cancel;
+mod chunked;
 mod default;
-mod limit;
-mod pieces;
+mod rounded;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod shared;
+pub(crate) mod signal;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(feature = "test-util")]
 mod virtual_clock;
 
+#[cfg(feature = "std")]
+pub use self::ambient_deadline::remaining;
 #[cfg(feature = "async-io")]
 pub use self::async_io::{AsyncIoSleep, AsyncIoTimer};
 #[cfg(feature = "std")]
-pub use self::cancel::{CancelToken, Cancellable};
+pub use self::cancel::{CancelFuture, CancelToken, RetrySignal};
+pub use self::chunked::{ChunkedSleep, ChunkedTimer};
+#[cfg(any(feature = "futures-timer", feature = "tokio"))]
+pub use self::default::DefaultSleep;
 pub use self::default::DefaultTimer;
-pub use self::limit::{Limit, Limited, Unlimited};
-pub use self::pieces::{Pieces, SleepPieces};
+pub(crate) use self::rounded::Rounded;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use self::shared::SharedClock;
 #[cfg(feature = "tokio")]
@@ -71,7 +78,8 @@ pub use self::virtual_clock::{VirtualClock, VirtualSleep};
 
 /// Reads a monotonic time. The part that asynchronous and blocking timers share.
 ///
-/// Nothing reads the clock unless a time limit, a report, a hook or a backoff asks for it.
+/// A call reads the clock if a time limit, a report, a hook or a backoff uses it; and a
+/// [loop](crate::Attempts) once for each sleep, which may be cut short.
 ///
 /// ```
 /// use persevere::time::Clock;
@@ -105,13 +113,14 @@ pub trait Clock {
     type Sleep;
 
     /// The time since an epoch of the clock's own, such as the start of the process. It must never
-    /// go backwards. From 584 years on, all times are the same to a retry.
+    /// go backwards. A call counts its own time up to 584 years, whatever the epoch.
     fn now(&self) -> Duration;
 
     /// The same clock for those who cannot hold this one: calls within an attempt, which look at
     /// its [deadline](crate::Policy::deadline). `None`, the default, where there is no such thing;
     /// they then know the time at which the attempt was last polled.
     #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+    #[doc(hidden)]
     fn share(&self) -> Option<SharedClock> {
         None
     }
@@ -146,14 +155,22 @@ pub trait Clock {
     message = "`{Self}` cannot sleep without blocking",
     label = "no asynchronous timer",
     note = "turn on persevere's `futures-timer` feature (it is a default feature), or give a timer with `.timer(TokioTimer)`, `.timer(AsyncIoTimer)` or your own",
-    note = "in code that is not async, end the retry with `.call()`"
+    note = "in code that is not async, end the retry with `.call()`",
+    note = "a function that takes any policy and awaits takes an `impl SendPolicyFor<O>`, or an `impl PolicyFor<O, Timer: Timer>`"
 )]
 pub trait Timer: Clock<Sleep: Future<Output = ()>> {
     /// A future that is ready once `duration` has passed, and never earlier.
     ///
     /// It is not asked for a zero duration. `duration` may be as long as [`Duration::MAX`]; a
-    /// timer with a shorter range is wrapped in [`Pieces`].
+    /// timer with a shorter range is wrapped in a [`ChunkedTimer`].
     fn sleep(&self, duration: Duration) -> Self::Sleep;
+
+    /// A future that is ready once [`now`](Clock::now) is `time`, and never earlier: for the end of an
+    /// attempt. By default it sleeps for the time from now to then, of at least a nanosecond; a runtime
+    /// that sleeps until a time saves the reading of its clock.
+    fn sleep_until(&self, time: Duration) -> Self::Sleep {
+        self.sleep(time.saturating_sub(self.now()).max(Duration::from_nanos(1)))
+    }
 }
 
 /// Sleeps by blocking the thread, for [`Retry::call`](crate::Retry::call) and the blocking loop.
@@ -187,24 +204,32 @@ pub trait BlockingTimer: Clock {
     /// Blocks for `duration`, and never less. It is not asked for a zero duration.
     fn sleep_blocking(&self, duration: Duration);
 
-    /// The same, unless `token` is cancelled, and no longer than until it is. By default, a sleep
-    /// that has begun is not ended; a timer that passes real time calls
-    /// [`token.sleep(..)`](CancelToken::sleep) instead.
-    #[cfg(feature = "std")]
-    fn sleep_unless(&self, duration: Duration, token: &CancelToken) {
-        if !token.is_cancelled() {
+    /// Like [`sleep_blocking`](BlockingTimer::sleep_blocking), but ends early once `woken` returns
+    /// `true`. `woken` is called at the beginning, and again each time that the thread is unparked.
+    ///
+    /// By default a sleep that has begun is not ended early. A timer that passes real time parks the
+    /// thread instead of sleeping, as the timers of this module do.
+    fn sleep_unless(&self, duration: Duration, woken: &mut dyn FnMut() -> bool) {
+        if !woken() {
             self.sleep_blocking(duration);
         }
     }
+}
 
-    /// Whether calls are to end instead of making another attempt; see
-    /// [`Retry::cancel_by`](crate::Retry::cancel_by). `false` by default.
-    fn is_cancelled(&self) -> bool {
-        false
+/// Parks the thread for `duration` of real time, or until `woken` returns `true`.
+#[cfg(feature = "std")]
+pub(crate) fn park_unless(duration: Duration, woken: &mut dyn FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !woken() {
+        let left = duration.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::park_timeout(left);
     }
 }
 
-/// A timer behind a pointer tells the same time.
+/// A pointer to a timer is a timer.
 macro_rules! forward {
     ([$($lifetime:lifetime)?] $pointer:ty) => {
         impl<$($lifetime,)? T: Clock + ?Sized> Clock for $pointer {
@@ -222,18 +247,17 @@ macro_rules! forward {
             fn sleep(&self, duration: Duration) -> T::Sleep {
                 (**self).sleep(duration)
             }
+            fn sleep_until(&self, time: Duration) -> T::Sleep {
+                (**self).sleep_until(time)
+            }
         }
 
         impl<$($lifetime,)? T: BlockingTimer + ?Sized> BlockingTimer for $pointer {
             fn sleep_blocking(&self, duration: Duration) {
                 (**self).sleep_blocking(duration);
             }
-            #[cfg(feature = "std")]
-            fn sleep_unless(&self, duration: Duration, token: &CancelToken) {
-                (**self).sleep_unless(duration, token);
-            }
-            fn is_cancelled(&self) -> bool {
-                (**self).is_cancelled()
+            fn sleep_unless(&self, duration: Duration, woken: &mut dyn FnMut() -> bool) {
+                (**self).sleep_unless(duration, woken);
             }
         }
     };

@@ -18,6 +18,7 @@ use super::Clock;
 /// assert_eq!(shared.now(), Duration::from_secs(1));
 /// ```
 #[derive(Clone)]
+#[doc(hidden)]
 pub struct SharedClock(Inner);
 
 #[derive(Clone)]
@@ -37,6 +38,29 @@ impl SharedClock {
     #[must_use]
     pub fn new(closure: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         SharedClock(Inner::Closure(Arc::new(closure)))
+    }
+
+    /// The clock of a timer.
+    #[cfg(target_has_atomic = "64")]
+    pub(crate) fn of<T: Clock + Send + Sync + 'static>(timer: T) -> Self {
+        timer.share().unwrap_or_else(|| SharedClock::new(move || timer.now()))
+    }
+
+    /// The time in nanoseconds, modulo 584 years: times that are compared are never that far apart, whatever
+    /// the epoch of the clock.
+    #[cfg(target_has_atomic = "64")]
+    #[inline]
+    pub(crate) fn nanos(&self) -> u64 {
+        self.now().as_nanos() as u64
+    }
+
+    /// The function that is read, where no closure is.
+    #[cfg(feature = "std")]
+    pub(crate) fn function(&self) -> Option<fn() -> Duration> {
+        match &self.0 {
+            Inner::Function(function) => Some(*function),
+            Inner::Closure(_) => None,
+        }
     }
 
     /// The time since the epoch of the clock.
@@ -60,6 +84,7 @@ impl Clock for SharedClock {
 }
 
 impl fmt::Debug for SharedClock {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SharedClock").field(&self.now()).finish()
     }

@@ -42,28 +42,57 @@ fn epoch() -> Instant {
     })
 }
 
+/// Out of line, because each call site reads the clock at two places.
+#[inline(never)]
+pub(super) fn since_epoch() -> Duration {
+    epoch().elapsed()
+}
+
+#[cfg(feature = "test-util")]
+fn assert_real_time() {
+    crate::testing::assert_real_time("TokioTimer");
+}
+#[cfg(not(feature = "test-util"))]
+fn assert_real_time() {}
+
+/// The sleep until a time since the epoch, without a reading of the clock.
+pub(super) fn sleep_until(time: Duration) -> tokio::time::Sleep {
+    match epoch().checked_add(time) {
+        Some(time) => tokio::time::sleep_until(time),
+        // As long as tokio can sleep.
+        None => tokio::time::sleep(Duration::MAX),
+    }
+}
+
 impl Clock for TokioTimer {
     type Sleep = tokio::time::Sleep;
 
     fn now(&self) -> Duration {
-        epoch().elapsed()
+        since_epoch()
     }
     fn share(&self) -> Option<super::SharedClock> {
-        Some(super::SharedClock::from_fn(|| epoch().elapsed()))
+        Some(super::SharedClock::from_fn(since_epoch))
     }
 }
 
 impl Timer for TokioTimer {
     fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
+        assert_real_time();
         tokio::time::sleep(duration)
+    }
+    fn sleep_until(&self, time: Duration) -> tokio::time::Sleep {
+        assert_real_time();
+        sleep_until(time)
     }
 }
 
 impl BlockingTimer for TokioTimer {
     fn sleep_blocking(&self, duration: Duration) {
+        assert_real_time();
         std::thread::sleep(duration);
     }
-    fn sleep_unless(&self, duration: Duration, token: &super::CancelToken) {
-        token.sleep(duration);
+    fn sleep_unless(&self, duration: Duration, woken: &mut dyn FnMut() -> bool) {
+        assert_real_time();
+        super::park_unless(duration, woken);
     }
 }

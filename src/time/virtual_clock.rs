@@ -117,13 +117,27 @@ impl VirtualClock {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Runs `future` to its end on this thread, and returns its output; whenever it waits for
+    /// Runs `future` to its end on this thread, and returns its output. Whenever the future waits for
     /// nothing but sleeps, the time jumps to where the first of them ends.
     ///
+    /// The future runs in a [test scope](crate::testing::TestScope::clock) with this clock, so that a
+    /// retry without a timer follows it.
+    ///
     /// # Panics
-    /// If the future waits for something that is no sleep of this clock, and nothing wakes it for
-    /// ten seconds of real time.
+    /// If a retry inside sleeps by a timer of real time, such as `TokioTimer`; and if the future waits
+    /// for anything else, and is not woken for ten seconds of real time.
+    ///
+    /// ```
+    /// use persevere::{RetryExt, constant, time::{Clock, VirtualClock}};
+    /// use std::time::Duration;
+    ///
+    /// let (clock, hour) = (VirtualClock::new(), Duration::from_secs(3600));
+    /// let retry = (|| async { None::<()> }).retry_with(constant(hour).max_attempts(3));
+    /// assert_eq!(clock.block_on(retry), None);
+    /// assert_eq!(clock.now(), 2 * hour);
+    /// ```
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _scope = crate::testing::TestScope::new().clock(self).enter();
         let mut future = pin!(future);
         let signal = Arc::new(Signal::default());
         let waker = Waker::from(signal.clone());
@@ -138,8 +152,9 @@ impl VirtualClock {
             if !self.jump() {
                 assert!(
                     signal.wait(),
-                    "the future waits for something that is not a sleep of this virtual clock; \
-                     is every retry in it given `.timer(clock.clone())`?"
+                    "the future waits for something that is not a sleep of this virtual clock, and \
+                     was not woken for 10 s: give custom timers and other runtimes' sleeps this \
+                     clock, as in `.timer(clock.clone())`"
                 );
             }
         }
@@ -198,6 +213,7 @@ impl BlockingTimer for VirtualClock {
 /// The future of a [`VirtualClock`]. Dropping it takes it off the clock.
 #[derive(Debug)]
 #[must_use = "a sleep does nothing until it is awaited"]
+#[doc(hidden)]
 pub struct VirtualSleep {
     clock: VirtualClock,
     name: u64,

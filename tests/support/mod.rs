@@ -1,9 +1,10 @@
-//! What the behaviour tests share: operations that follow a script, and one log into which the
-//! operation, the classifier, the hooks and the timer all write, so that a test sees their order.
+//! Shared parts of the behaviour tests: operations that follow a script, and one log into which the
+//! operation, the classifier, the hooks and the timer write, so that a test sees their order.
 #![allow(dead_code, reason = "each of the test files uses a part of it")]
 
 use std::collections::VecDeque;
-use std::fmt::{Debug, Write as _};
+use std::error::Error;
+use std::fmt::{self, Debug, Display, Formatter, Write as _};
 use std::future::Future;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::panic::resume_unwind;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use persevere::classify::Classifier;
+use persevere::guard::Guard;
 use persevere::hook::{AttemptEvent, FinishEvent, Hook, RetryEvent};
 use persevere::time::{BlockingTimer, Clock, Timer, TokioTimer, VirtualClock};
 use persevere::{Attempt, Finite, Interrupted, Outcome, Verdict, Veto};
@@ -27,7 +29,7 @@ pub(crate) const fn secs(n: u64) -> Duration {
 /// A backoff of any type.
 pub(crate) type AnyBackoff = Arc<dyn Finite + Send + Sync>;
 
-/// What an attempt does in the end.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Does {
     /// A value that is accepted.
@@ -46,7 +48,7 @@ pub(crate) enum Does {
     After(Duration),
 }
 
-/// One attempt of a script: how long it takes, and what comes of it.
+/// One attempt of a script: its duration and its outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) does: Does,
@@ -75,6 +77,14 @@ pub(crate) enum Fault {
     Made(Does, u32),
     Interrupted(Interrupted),
 }
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Debug::fmt(self, f)
+    }
+}
+
+impl Error for Fault {}
 
 impl From<Interrupted> for Fault {
     fn from(interrupted: Interrupted) -> Self {
@@ -118,7 +128,7 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a line. If it is the one with the bomb, whoever writes it panics, without noise.
+    /// Writes a line. If it is the one with the bomb, its writer panics, without output.
     pub(crate) fn say(&self, line: impl Into<String>) {
         let mut lines = self.lines();
         lines.lines.push(line.into());
@@ -160,7 +170,7 @@ impl Time {
     }
 }
 
-/// A timer that writes down what it is asked for.
+/// A timer that logs its sleeps.
 #[derive(Clone, Debug)]
 pub(crate) struct Spy {
     pub(crate) time: Time,
@@ -194,12 +204,12 @@ impl BlockingTimer for Spy {
     }
 }
 
-/// What the outcomes of a script mean, for calls that see values and for those that do not.
+/// Classifies the outcomes of a script, with values or without.
 #[derive(Clone, Debug)]
 pub(crate) struct Meaning(pub(crate) Log);
 
-/// What a script's values mean; a call that never sees one has none.
-pub(crate) trait Value: Debug {
+/// The values of outcomes that [`Meaning`] classifies.
+pub(crate) trait Value {
     fn does(&self) -> Does;
 }
 
@@ -215,10 +225,21 @@ impl Value for std::convert::Infallible {
     }
 }
 
-impl<V: Value> Classifier<Result<V, Fault>> for Meaning {
-    fn classify(&self, outcome: &Result<V, Fault>, attempt: &Attempt) -> Option<Verdict> {
+/// An erased policy does not see the value. It accepts it, unless the call has classified it
+/// before.
+impl Value for () {
+    fn does(&self) -> Does {
+        Does::Done
+    }
+}
+
+impl<O: Outcome<Error = Fault>> Classifier<O> for Meaning
+where
+    O::Value: Value,
+{
+    fn classify(&self, outcome: &O, attempt: &Attempt) -> Option<Verdict> {
         self.0.say(format!("classify {}", attempt.number()));
-        match outcome {
+        match outcome.as_result() {
             Ok(value) => Some(value.does().verdict()),
             Err(Fault::Made(does, _)) => Some(does.verdict()),
             Err(Fault::Interrupted(_)) => None,
@@ -245,44 +266,61 @@ fn refused(refuses: Option<(u32, Veto)>, number: u32) -> ControlFlow<Veto> {
     }
 }
 
-impl<O: Outcome + Debug> Hook<O> for Recorder {
-    fn reads_clock(&self) -> bool {
-        self.timed
-    }
+/// The outcome of an attempt. One that was dropped has none.
+fn shown<O: Outcome<Value: Debug, Error: Debug>>(outcome: Option<&O>) -> String {
+    outcome.map_or("no outcome".to_owned(), |outcome| format!("{:?}", outcome.as_result()))
+}
+
+/// The events of a recorder, as a hook and as a guard alike.
+macro_rules! events {
+    () => {
+        fn reads_clock(&self) -> bool {
+            self.timed
+        }
+
+        fn before_attempt(&mut self, attempt: &Attempt) {
+            let (number, waited) = (attempt.number(), attempt.waited());
+            self.log.say(format!("{} begins {number}, {waited:?} waited", self.name));
+        }
+
+        fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
+            let (number, verdict) = (event.attempt().number(), event.verdict());
+            let outcome = shown(event.outcome());
+            self.log.say(format!("{} hears {number}: {outcome} is {verdict:?}", self.name));
+        }
+
+        fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
+            self.log.say(format!("{} allows {}: {:?}", self.name, event.number(), event.delay()));
+            refused(self.refuses_retry, event.number())
+        }
+
+        fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
+            let (number, delay) = (event.number(), event.delay());
+            let outcome = shown(event.outcome());
+            self.log.say(format!("{} retries {number}: {outcome} in {delay:?}", self.name));
+        }
+
+        fn finish(&mut self, event: &FinishEvent<'_, O>) {
+            let facts = (event.reason(), event.attempts(), event.waited(), event.elapsed().ok());
+            let mut line = format!("{} finishes: {facts:?}", self.name);
+            if event.outcome().is_some() {
+                write!(line, " with {}", shown(event.outcome())).unwrap();
+            }
+            self.log.say(line);
+        }
+    };
+}
+
+impl<O: Outcome<Value: Debug, Error: Debug>> Hook<O> for Recorder {
+    events!();
+}
+
+impl<O: Outcome<Value: Debug, Error: Debug>> Guard<O> for Recorder {
+    events!();
 
     fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
         self.log.say(format!("{} guards {}", self.name, attempt.number()));
         refused(self.refuses_attempt, attempt.number())
-    }
-
-    fn before_attempt(&mut self, attempt: &Attempt) {
-        let (number, waited) = (attempt.number(), attempt.waited());
-        self.log.say(format!("{} begins {number}, {waited:?} waited", self.name));
-    }
-
-    fn after_attempt(&mut self, event: &AttemptEvent<'_, O>) {
-        let (number, verdict) = (event.attempt().number(), event.verdict());
-        let outcome = event.outcome().unwrap();
-        self.log.say(format!("{} hears {number}: {outcome:?} is {verdict:?}", self.name));
-    }
-
-    fn allow_retry(&mut self, event: &RetryEvent<'_, O>) -> ControlFlow<Veto> {
-        self.log.say(format!("{} allows {}: {:?}", self.name, event.number(), event.delay()));
-        refused(self.refuses_retry, event.number())
-    }
-
-    fn before_retry(&mut self, event: &RetryEvent<'_, O>) {
-        let (number, delay, outcome) = (event.number(), event.delay(), event.outcome().unwrap());
-        self.log.say(format!("{} retries {number}: {outcome:?} in {delay:?}", self.name));
-    }
-
-    fn finish(&mut self, event: &FinishEvent<'_, O>) {
-        let facts = (event.reason(), event.attempts(), event.waited(), event.elapsed());
-        let mut line = format!("{} finishes: {facts:?}", self.name);
-        if let Some(outcome) = event.outcome() {
-            write!(line, " with {outcome:?}").unwrap();
-        }
-        self.log.say(line);
     }
 }
 
@@ -334,7 +372,7 @@ impl Stage {
         }
     }
 
-    /// An attempt begins: its number, and what is to come of it.
+    /// An attempt begins: its number, and its step.
     fn enter(&self) -> (u32, Step) {
         let now = self.time.now();
         let (number, line, step) = {

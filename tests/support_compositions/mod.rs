@@ -1,7 +1,7 @@
-//! Backoffs composed at random, and a second opinion on what each of them does.
+//! Backoffs composed at random, and a second computation of their delays.
 //!
-//! A [`Recipe`] is a composition as data: it can be printed, shrunk and built. What it should do is
-//! computed here a second time, as plainly as the documentation says it: in 128 bits, one node at a
+//! A [`Recipe`] is a composition as data: it can be printed, shrunk and built. Its delays are
+//! computed here a second time, by the formulas of the documentation: in 128 bits, one node at a
 //! time, with nothing shared but the draws of the random stream.
 
 // Not every test uses all of it.
@@ -86,7 +86,7 @@ impl Function {
     }
 }
 
-/// What a closure of ours answers: anything, but always the same to the same question.
+/// The delay of a closure of a recipe: any delay, and always the same for the same arguments.
 fn closure(salt: u64, number: u32, previous: Option<Duration>, random: u64) -> Duration {
     let previous = previous.map_or(1, nanos);
     let mixed = (salt ^ u64::from(number)).wrapping_mul(0xD6E8_FEB8_6659_FD93)
@@ -99,8 +99,8 @@ fn closure(salt: u64, number: u32, previous: Option<Duration>, random: u64) -> D
     }
 }
 
-/// From the last whole second of a `u64` of nanoseconds on, 584 years, all durations are the same to
-/// a backoff.
+/// From the last whole second of a `u64` of nanoseconds on, 584 years, all durations are the same
+/// to a backoff.
 const FOR_EVER: Duration = Duration::from_secs(u64::MAX / 1_000_000_000);
 
 /// Whole nanoseconds, as many as make a difference.
@@ -256,9 +256,9 @@ fn cut(number: u128) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// A draw as a number from 0 up to `width`.
+/// A draw as a number from 0 to `width`.
 fn scaled(random: u64, width: u64) -> u64 {
-    ((u128::from(width) * u128::from(random)) >> 64) as u64
+    ((u128::from(width.saturating_add(1)) * u128::from(random)) >> 64) as u64
 }
 
 impl Recipe {
@@ -299,7 +299,7 @@ impl Recipe {
         }
     }
 
-    /// The limit on time: what saturates is none.
+    /// The limit on time: one that saturates is none.
     pub(crate) fn elapsed(&self) -> Option<Duration> {
         match self {
             Recipe::Leaf(_) => None,
@@ -312,7 +312,7 @@ impl Recipe {
         }
     }
 
-    /// The ceiling on what a server may ask for.
+    /// The ceiling on a server's delay.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Recipe::Leaf(_) => None,
@@ -458,6 +458,68 @@ fn inverse(odd: u64) -> u64 {
     (0..6).fold(odd, |x, _| x.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(x))))
 }
 
+// ---- the text of a schedule ------------------------------------------------------------------
+
+/// The text of a schedule, parsed: `0ns to 1s, 0ns to 2s (at most 3s in all)`.
+pub(crate) struct Claim {
+    pub(crate) delays: Vec<DelayBounds>,
+    pub(crate) goes_on: bool,
+    pub(crate) sum: Sum,
+}
+
+pub(crate) enum Sum {
+    Exactly(Duration),
+    AtMost(Duration),
+    NoBound,
+    ForEver,
+}
+
+impl Claim {
+    pub(crate) fn parse(text: &str) -> Claim {
+        if text == "no wait" {
+            return Claim { delays: vec![], goes_on: false, sum: Sum::Exactly(Duration::ZERO) };
+        }
+        let (list, sum) = text.split_once(" (").expect("a sum in brackets");
+        let sum = sum.strip_suffix(')').expect("a closed bracket");
+        let sum = match (sum, sum.strip_suffix(" in all")) {
+            ("for ever", _) => Sum::ForEver,
+            ("no bound in all", _) => Sum::NoBound,
+            (_, Some(sum)) => match sum.strip_prefix("at most ") {
+                Some(most) => Sum::AtMost(printed_duration(most)),
+                None => Sum::Exactly(printed_duration(sum)),
+            },
+            _ => panic!("no sum: {text}"),
+        };
+        let goes_on = list.ends_with('…');
+        let delays = list.trim_end_matches(", …").split(", ").map(|delay| {
+            match (delay, delay.split_once(" to ")) {
+                ("any delay", _) => DelayBounds::ANY,
+                (_, Some((min, max))) => {
+                    DelayBounds { min: printed_duration(min), max: printed_duration(max) }
+                }
+                (only, None) => DelayBounds::exactly(printed_duration(only)),
+            }
+        });
+        Claim { delays: delays.collect(), goes_on, sum }
+    }
+}
+
+/// Parses the `Debug` output of a `Duration`: `1.5s`, `20ms`, `3µs`, `0ns`.
+pub(crate) fn printed_duration(text: &str) -> Duration {
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let places = match &text[digits.len()..] {
+        "s" => 9,
+        "ms" => 6,
+        "µs" => 3,
+        "ns" => 0,
+        unit => panic!("no unit of time: {unit:?} of {text:?}"),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let nanos = format!("{whole}{fraction:0<places$}").parse::<u128>().expect("digits");
+    let (whole, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    Duration::new(u64::try_from(whole).expect("seconds of a duration"), rest as u32)
+}
+
 // ---- strategies ------------------------------------------------------------------------------
 
 /// Durations of every size, and the ones that people write for "none" and "no limit".
@@ -600,8 +662,8 @@ pub(crate) fn recipe() -> BoxedStrategy<Recipe> {
         .boxed()
 }
 
-/// Any composition that ends soon: what is printed of the others is added up for 65 536 attempts,
-/// which takes its time.
+/// Any composition that ends soon: the text of the others adds up thousands of attempts, which
+/// takes time.
 pub(crate) fn short_recipe() -> BoxedStrategy<Recipe> {
     (recipe(), 1..60_u32).prop_map(|(recipe, most)| recipe.with(Op::MaxAttempts(most))).boxed()
 }
@@ -617,7 +679,7 @@ pub(crate) fn seed_at(attempt: u32) -> BoxedStrategy<u64> {
     .boxed()
 }
 
-/// An attempt at which to ask, with what came before it.
+/// An attempt for which a delay is asked, with the attempt before it.
 pub(crate) fn moment() -> BoxedStrategy<Moment> {
     number()
         .prop_flat_map(|number| {

@@ -37,7 +37,7 @@ fn settings(attempts: &str) -> String {
 async fn pay(policy: &PolicyHandle) -> u32 {
     let mut attempts = 0;
     let outcome = policy
-        .run(async |_| -> io::Result<()> {
+        .run_lending(async |_| -> io::Result<()> {
             attempts += 1;
             Err(ErrorKind::TimedOut.into())
         })

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::channel::oneshot;
 use persevere::time::{AsyncIoTimer, Clock, Timer, TokioTimer};
-use persevere::{Attempt, DefaultTimer, Finite, Policy, RetryExt, exponential};
+use persevere::{Attempt, DefaultTimer, Policy, RetryExt, StaticPolicy, exponential};
 
 /// One policy for all of them.
-static POLICY: Policy<&(dyn Finite + Sync)> =
+static POLICY: StaticPolicy =
     Policy::new(&exponential(Duration::from_millis(20)).equal_jitter().max_attempts(5));
 
 /// One operation for all of them: it fails twice.

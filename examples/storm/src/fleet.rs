@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use persevere::classify::Kinded;
-use persevere::policy::PolicyHandle;
-use persevere::retry::{IntoPolicy, PolicyParts, Source};
-use persevere::{Attempt, Decision, Engine, MayInterrupt};
+use persevere::policy::{GuardedHandle, PolicyOf};
+use persevere::{Attempt, Decision, Engine};
 
 use crate::clock::SimulatedClock;
 use crate::record::{Record, Second};
@@ -26,15 +25,8 @@ pub(crate) enum Failure {
 type Reply = Result<(), Failure>;
 
 /// A policy as one process holds it. A breaker may refuse a call before it made an attempt, so it is
-/// the kind of handle that may interrupt.
-pub(crate) type Handle = PolicyHandle<MayInterrupt>;
-
-/// What a call takes of its policy, as every other surface of the library takes it.
-type Parts = PolicyParts<
-    <&'static Handle as IntoPolicy>::Source,
-    <&'static Handle as IntoPolicy>::Hooks,
-    <&'static Handle as IntoPolicy>::Timer,
->;
+/// the kind of handle that may have guards.
+pub(crate) type Handle = GuardedHandle;
 
 /// A client at rest needs no more than this.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +42,14 @@ const RESTLESS: Client = Client { calls: 0, next: Link::END, resting: false, cal
 
 /// A call in flight. Its place is used again when it has ended.
 #[derive(Debug)]
-struct Call {
+struct Call<'a> {
     client: u32,
     /// Counts what this place has gone through, so that an answer to an attempt that was given up
     /// does not pass for that of a later one.
     stamp: u32,
     next: Link,
-    engine: Engine,
-    parts: Option<Parts>,
+    /// `None` once the call has ended.
+    engine: Option<Engine<Reply, PolicyOf<&'a Handle>>>,
 }
 
 /// A request that somebody waits for, and until when.
@@ -77,7 +69,7 @@ pub(crate) struct Fleet<'a> {
     clock: SimulatedClock,
     tick: u64,
     clients: Vec<Client>,
-    calls: Vec<Call>,
+    calls: Vec<Call<'a>>,
     unused: Vec<u32>,
     wheel: Wheel,
     service: Service,
@@ -211,17 +203,15 @@ impl<'a> Fleet<'a> {
         (state.calls, state.calling) = (state.calls + 1, true);
         // Neighbours are in different processes, and the cut goes through all of these.
         let process = client as usize % self.handles.len();
-        let parts = Some((&self.handles[process]).into_parts());
-        let mut engine = Engine::new().with_seed(seed);
-        engine.begin(self.now());
+        let engine = Some(Engine::new(self.handles[process].by_ref().seed(seed)));
         let id = match self.unused.pop() {
             Some(id) => {
                 let place = &mut self.calls[id as usize];
-                (place.client, place.engine, place.parts) = (client, engine, parts);
+                (place.client, place.engine) = (client, engine);
                 id
             }
             None => {
-                self.calls.push(Call { client, stamp: 0, next: Link::END, engine, parts });
+                self.calls.push(Call { client, stamp: 0, next: Link::END, engine });
                 u32::try_from(self.calls.len() - 1).expect("no more calls than clients")
             }
         };
@@ -233,10 +223,8 @@ impl<'a> Fleet<'a> {
     fn attempt(&mut self, id: u32) {
         let now = self.now();
         let call = &mut self.calls[id as usize];
-        let Some(parts) = &mut call.parts else { return };
-        let (backoff, hooks) = (parts.source.backoff(), &mut parts.hooks);
-        let entered = call.engine.enter::<Reply, MayInterrupt, _, _>(backoff, hooks, now);
-        if let Err((_, facts)) = entered {
+        let Some(engine) = &mut call.engine else { return };
+        if let Err((_, facts)) = engine.enter(now) {
             self.second.refused += u64::from(facts.attempts() == 0);
             return self.end(id, false);
         }
@@ -286,9 +274,8 @@ impl<'a> Fleet<'a> {
         let now = self.now();
         let call = &mut self.calls[id as usize];
         call.stamp = call.stamp.wrapping_add(1);
-        let Some(parts) = &mut call.parts else { return };
-        let (source, hooks) = (&parts.source, &mut parts.hooks);
-        match call.engine.decide(source.backoff(), source.classifier(), hooks, &reply, now) {
+        let Some(engine) = &mut call.engine else { return };
+        match engine.decide(&reply, now) {
             Decision::Wait(Duration::ZERO) => self.attempt(id),
             Decision::Wait(delay) => {
                 let ticks = delay.as_nanos().div_ceil(1_000_000) as u64;
@@ -304,7 +291,7 @@ impl<'a> Fleet<'a> {
         *(if succeeded { &mut second.succeeded } else { &mut second.lost }) += 1;
         let call = &mut self.calls[id as usize];
         let client = call.client;
-        call.parts = None;
+        call.engine = None;
         self.unused.push(id);
         let state = &mut self.clients[client as usize];
         state.calling = false;

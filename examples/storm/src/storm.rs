@@ -75,7 +75,7 @@ fn processes(
             .clock(clock.clone())
             .kinds_of::<Failure>()
             .load(settings, "retry")?;
-        Ok(policies.get_interrupting(policy)?)
+        Ok(policies.get_guarded(policy)?)
     };
     (0..script.clients.div_ceil(script.scenario.clients_per_process)).map(start).collect()
 }

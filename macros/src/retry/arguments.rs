@@ -150,8 +150,10 @@ impl Arguments {
             let name = Ident::new(name, Span::mixed_site());
             match ty {
                 // The compiler shows the whole type.
-                Some(ty) if is_nameable(ty) => quote!(<#ty as #root::retry::Argument>::#name),
-                _ => quote!(#root::retry::Argument::#name),
+                Some(ty) if is_nameable(ty) => {
+                    quote!(<#ty as #root::macro_support::Argument>::#name)
+                }
+                _ => quote!(#root::macro_support::Argument::#name),
             }
         };
         // Where the type cannot be written, the compiler shows what is given instead. It would not

@@ -9,7 +9,7 @@ use syn::{
     ReturnType, Signature, Stmt, Token, Type, TypeParamBound, Visibility, braced, token,
 };
 
-use super::lending::refuse_to_lend_twice;
+use super::receiver::refuse_to_lend_twice;
 
 /// A function or a method with a body.
 pub(super) struct Function {

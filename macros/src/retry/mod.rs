@@ -3,8 +3,8 @@
 mod arguments;
 mod body;
 mod function;
-mod lending;
 mod locals;
+mod receiver;
 mod report;
 mod settings;
 #[cfg(test)]
@@ -76,8 +76,8 @@ fn retry(
     let root = &settings.root;
     let operation = operation(settings, signature);
     let (let_policy, policy) = policy(settings, signature, &operation);
-    let setters = settings.setters.iter().map(|(key, value)| quote!(.#key(#value)));
-    let report = settings.report.map(|span| quote_spanned!(span=> .report()));
+    let setters = settings.setters.iter().map(ToTokens::to_token_stream);
+    let report = settings.report.as_ref().map(|report| quote_spanned!(report.span()=> .#report()));
     let Arguments { held, lent, bound } = arguments;
     let pin = pin(outcome);
     let braces = body.brace_token;
@@ -101,10 +101,10 @@ fn retry(
     let retried: Block = parse_quote!({
         #let_policy
         let mut #attempts = match #root::RetryExt::retry_with(#root::retry::Loop::<#outcome>::new(), #policy)
-            .operation(#operation)
+            .named(#operation)
             #(#setters)*
             #report
-            .begin()
+            .begin_uncut()
         {
             ::core::ops::ControlFlow::Continue(#attempts) => #attempts,
             ::core::ops::ControlFlow::Break(#left) => return #left,
@@ -146,7 +146,7 @@ fn pin(outcome: &Type) -> Option<TokenStream> {
 
 /// What events call the operation.
 fn operation(settings: &Settings, signature: &Signature) -> TokenStream {
-    match &settings.operation {
+    match &settings.name {
         Some(name) => name.to_token_stream(),
         None => {
             let name = signature.ident.to_string();
@@ -166,8 +166,8 @@ fn policy(
     // A static is no variable: its name is hidden in a block.
     let named = |registered: TokenStream, policy: TokenStream| {
         let named = quote!({
-            #root::policy_in_use! { name: #registered, operation: #operation }
-            static POLICY: #root::policy::Named = #policy;
+            #root::policy_reference! { name: #registered, operation: #operation }
+            static POLICY: #root::policy::NamedPolicy = #policy;
             &POLICY
         });
         (TokenStream::new(), named)
@@ -175,10 +175,10 @@ fn policy(
     match &settings.policy {
         Policy::Default => named(
             quote!("default_policy"),
-            quote!(#root::policy::Named::default_policy(#operation)),
+            quote!(#root::policy::NamedPolicy::default_policy(#operation)),
         ),
         Policy::Named(name) => {
-            named(quote!(#name), quote!(#root::policy::Named::new(#name, #operation)))
+            named(quote!(#name), quote!(#root::policy::NamedPolicy::new(#name, #operation)))
         }
         Policy::Moved(expression) => (TokenStream::new(), expression.to_token_stream()),
         Policy::Value(expression) => {

@@ -1,7 +1,7 @@
 //! What stands in the parentheses of `#[retry(..)]`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned as _;
@@ -10,7 +10,7 @@ use syn::{Error, Expr, Ident, Lit, LitStr, Path, Token, parse_quote};
 use crate::suggest;
 
 /// The keys that are methods of the call site's builder, and take any expression.
-const SETTERS: [&str; 12] = [
+const SETTERS: [&str; 19] = [
     "when",
     "until",
     "classify",
@@ -21,12 +21,35 @@ const SETTERS: [&str; 12] = [
     "on_success",
     "on_finish",
     "hook",
+    "guard",
+    "attempt_timeout",
+    "attempt_timeout_by",
+    "deadline",
+    "interrupted",
     "timer",
     "seed",
+    "cancel_by",
+    "retry_now_by",
 ];
 
+/// The keys that are such methods without a value.
+const FLAGS: [&str; 4] = ["timed", "inherit_deadline", "report", "report_without_source"];
+
 /// The keys that need more than a method.
-const OTHERS: [&str; 3] = ["operation", "report", "crate"];
+const OTHERS: [&str; 2] = ["named", "crate"];
+
+/// A method of the builder, and its argument.
+pub(super) struct Setter {
+    method: Ident,
+    value: Option<Expr>,
+}
+
+impl ToTokens for Setter {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Setter { method, value } = self;
+        tokens.extend(quote!(.#method(#value)));
+    }
+}
 
 /// Which policy is followed.
 pub(super) enum Policy {
@@ -65,9 +88,10 @@ impl Policy {
 pub(super) struct Settings {
     pub(super) policy: Policy,
     /// Calls of the builder's methods, in the order they were written.
-    pub(super) setters: Vec<(Ident, Expr)>,
-    pub(super) operation: Option<LitStr>,
-    pub(super) report: Option<Span>,
+    pub(super) setters: Vec<Setter>,
+    pub(super) name: Option<LitStr>,
+    /// `report` or `report_without_source`.
+    pub(super) report: Option<Ident>,
     /// The path under which this crate is known to the caller.
     pub(super) root: Path,
 }
@@ -79,7 +103,7 @@ impl Settings {
         if let Policy::Value(expression) | Policy::Moved(expression) = &self.policy {
             expression.to_tokens(&mut tokens);
         }
-        self.setters.iter().for_each(|(_, expression)| expression.to_tokens(&mut tokens));
+        self.setters.iter().for_each(|setter| setter.value.to_tokens(&mut tokens));
         tokens
     }
 }
@@ -102,7 +126,7 @@ impl Parse for Settings {
         let mut settings = Settings {
             policy: Policy::Default,
             setters: vec![],
-            operation: None,
+            name: None,
             report: None,
             root: parse_quote!(::persevere),
         };
@@ -114,7 +138,8 @@ impl Parse for Settings {
                 let key = Ident::parse_any(input)?;
                 let name = key.unraw().to_string();
                 if seen.contains(&name) {
-                    let hint = if name == "hook" { ": give a tuple of them" } else { "" };
+                    let several = ["hook", "guard"].contains(&name.as_str());
+                    let hint = if several { ": give a tuple of them" } else { "" };
                     errors.add(Error::new(key.span(), format!("`{name}` is given twice{hint}")));
                 }
                 settings.read(input, &key, &name, &mut errors)?;
@@ -158,7 +183,7 @@ fn is_key(input: ParseStream<'_>, first: bool) -> bool {
 }
 
 fn known() -> impl Iterator<Item = &'static str> {
-    SETTERS.into_iter().chain(OTHERS)
+    SETTERS.into_iter().chain(FLAGS).chain(OTHERS)
 }
 
 impl Settings {
@@ -175,12 +200,16 @@ impl Settings {
             input.parse::<Token![=]>()?;
         }
         match name {
-            "report" => {
+            _ if FLAGS.contains(&name) => {
                 if has_value {
                     let value: Expr = input.parse()?;
-                    errors.add(Error::new_spanned(value, "`report` takes no value"));
+                    errors.add(Error::new_spanned(value, format!("`{name}` takes no value")));
                 }
-                self.report = Some(key.span());
+                if name.starts_with("report") {
+                    self.report = Some(key.clone());
+                } else {
+                    self.setters.push(Setter { method: key.clone(), value: None });
+                }
             }
             "policy" => {
                 let span = if has_value { input.parse::<Expr>()?.span() } else { key.span() };
@@ -206,32 +235,45 @@ impl Settings {
             }
             _ if !has_value || input.is_empty() || input.peek(Token![,]) => {
                 let value = match name {
-                    "operation" => "\"a name\"",
+                    "named" => "\"a name\"",
                     "crate" => "::path::to::persevere",
                     "when" => "|error| ..",
+                    "interrupted" => "|why| ..",
+                    "attempt_timeout" | "deadline" => "Duration::from_secs(5)",
+                    "attempt_timeout_by" => "|attempt| ..",
+                    "cancel_by" => "&token",
+                    "retry_now_by" => "&signal",
                     "until" => "|value| ..",
                     "classify" => "|outcome, attempt| ..",
-                    "classifier" | "hook" | "timer" | "seed" => "..",
+                    "classifier" | "hook" | "guard" | "timer" | "seed" => "..",
                     _ => "|event| ..",
                 };
                 let message = format!("`{name}` needs a value: `{name} = {value}`");
                 errors.add(Error::new(key.span(), message));
             }
-            "operation" => {
+            "named" => {
                 let value = ungrouped(input.parse()?);
                 match string(&value) {
-                    Some(operation) if operation.value().trim().is_empty() => {
-                        errors.add(Error::new_spanned(operation, "an operation needs a name"));
+                    Some(name) if name.value().trim().is_empty() => {
+                        errors
+                            .add(Error::new_spanned(name, "the name of an operation is not empty"));
                     }
-                    Some(operation) => self.operation = Some(operation),
+                    Some(name) => self.name = Some(name),
                     None => {
-                        let message = "`operation` is a string literal: `operation = \"a name\"`";
+                        let message = "`named` is a string literal: `named = \"a name\"`";
                         errors.add(Error::new_spanned(value, message));
                     }
                 }
             }
             "crate" => self.root = crate::root(input)?,
-            _ => self.setters.push((key.clone(), input.parse()?)),
+            "interrupted" => {
+                let method = Ident::new("or_interrupted", key.span());
+                self.setters.push(Setter { method, value: Some(input.parse()?) });
+            }
+            _ => {
+                let setter = Setter { method: key.clone(), value: Some(input.parse()?) };
+                self.setters.push(setter);
+            }
         }
         Ok(())
     }

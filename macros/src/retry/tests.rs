@@ -63,7 +63,7 @@ fn self_by_value_becomes_another_variable_and_a_report_wraps_the_error() {
             self::put(&self, item)
         }
     };
-    assert_snapshot!(expanded(quote!(self.policy, operation = "save", report), function));
+    assert_snapshot!(expanded(quote!(self.policy, named = "save", report), function));
 }
 
 #[test]

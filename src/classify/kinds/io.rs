@@ -24,6 +24,7 @@ macro_rules! named {
         impl Kinded for Error {
             const KINDS: &'static [&'static str] = &["transient", $(stringify!($kind)),*];
 
+            #[inline]
             fn is_kind(&self, name: &str) -> bool {
                 let kind = self.kind();
                 match name {

@@ -10,6 +10,9 @@ mod named;
 mod reqwest;
 mod wrappers;
 
+use core::fmt;
+use core::marker::PhantomData;
+
 use super::{Classifier, Verdict};
 use crate::{Attempt, Outcome};
 
@@ -46,7 +49,7 @@ pub use self::named::NamedKinds;
 /// | `name = ".."` | a variant, a struct | is called this instead |
 /// | `group = ".."` | a variant, a struct, the whole enum | is of this kind as well; may be given several times |
 /// | `through` | a variant with one field, a field | is of the field's [kinds](trait@Kinded) as well |
-/// | `sources(A, B)` | the type, an [`Error`](core::error::Error) | is of the kinds of every `A` and `B` among its [sources](super::sources) as well |
+/// | `sources(A, B)` | the type, an [`Error`](core::error::Error) | is of the kinds of every `A` and `B` among its [sources](core::error::Error::source) as well |
 /// | `crate = ..` | the type | the path of this library, where it is not `::persevere` |
 ///
 /// A name is given to one variant; a group may have the name of no variant. "any" is reserved for
@@ -102,8 +105,15 @@ pub trait Kinded {
     /// The names of all kinds, for messages and for checking a configuration.
     const KINDS: &'static [&'static str];
 
-    /// Whether this error is of the kind called `name`. False for a name that nobody knows.
+    /// Returns whether this error is of the kind called `name`; `false` for a name that is not
+    /// [known](Kinded::knows). For a name in code, [`of_kind`] checks that first, and
+    /// [`is_transient`](Kinded::is_transient) needs none.
     fn is_kind(&self, name: &str) -> bool;
+
+    /// Returns whether this error is of the kind "transient": a retry may succeed.
+    fn is_transient(&self) -> bool {
+        self.is_kind("transient")
+    }
 
     /// Whether there is a kind called `name`. It holds for every name of
     /// [`each_kind`](Kinded::each_kind), and may hold for more. A type with patterns among its names ("5xx") says
@@ -128,15 +138,78 @@ pub trait Kinded {
     }
 }
 
+/// Returns whether an error is of the kind "transient": a predicate for `.when(..)`.
+///
+/// ```
+/// use persevere::{RetryExt, classify::is_transient, immediate};
+/// use std::io::{Error, ErrorKind};
+///
+/// let mut errors = [ErrorKind::TimedOut, ErrorKind::NotFound].into_iter();
+/// let outcome = (|| Err::<(), _>(Error::from(errors.next().unwrap())))
+///     .retry_with(immediate().max_attempts(5))
+///     .when(is_transient)
+///     .call();
+/// assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NotFound);
+/// ```
+#[must_use]
+pub fn is_transient<E: Kinded>(error: &E) -> bool {
+    error.is_transient()
+}
+
+/// Returns a predicate for `.when(..)`: whether an error is of the kind called `name`.
+///
+/// # Panics
+/// If the error type has no such kind; the message lists its kinds. [`Kinded::is_kind`] is `false`
+/// then, whatever the error.
+///
+/// ```
+/// use persevere::classify::of_kind;
+/// use std::io::{Error, ErrorKind};
+/// let timed_out = of_kind("TimedOut");
+/// assert!(timed_out(&Error::from(ErrorKind::TimedOut)));
+/// ```
+///
+/// ```should_panic
+/// # use persevere::classify::of_kind;
+/// let timed_out = of_kind::<std::io::Error>("Timedout");
+/// ```
+#[track_caller]
+pub fn of_kind<E: Kinded>(name: &'static str) -> impl Fn(&E) -> bool + Clone {
+    assert_known::<E>(name);
+    move |error: &E| error.is_kind(name)
+}
+
+#[track_caller]
+fn assert_known<E: Kinded>(name: &str) {
+    assert!(E::knows(name), "no kind `{name}` of error: the kinds are {}", Names::<E>(PhantomData));
+}
+
+/// The kinds of `E`, for a message.
+struct Names<E>(PhantomData<E>);
+
+impl<E: Kinded> fmt::Display for Names<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut result, mut separator) = (Ok(()), "");
+        E::each_kind(&mut |name| {
+            result = result.and_then(|()| write!(f, "{separator}`{name}`"));
+            separator = ", ";
+        });
+        result
+    }
+}
+
 /// Retries errors of the named kinds. Made by [`kinds`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kinds<N> {
+#[doc(hidden)]
+pub struct Kinds<E, N> {
     names: N,
+    error: PhantomData<fn(&E)>,
 }
 
 /// Retries errors of the named kinds and stops at all others; it has no opinion on values. `names`
-/// is an array, a slice or a `Vec` of them; [`NamedKinds`] takes those of a configuration. A name that the error type does not know matches
-/// nothing; check those of a configuration with [`Kinded::knows`].
+/// is an array, a slice or a `Vec`; [`NamedKinds`] takes those of a configuration.
+///
+/// # Panics
+/// If the error type does not have one of the kinds; the message lists those that it has.
 ///
 /// ```
 /// use persevere::{Attempt, Verdict};
@@ -151,13 +224,23 @@ pub struct Kinds<N> {
 /// let outcome: Result<(), Timeout> = Err(Timeout);
 /// let attempt = Attempt::new(1);
 /// assert_eq!(kinds(["Timeout"]).classify(&outcome, &attempt), Some(Verdict::Retry));
-/// assert_eq!(kinds(["Refused"]).classify(&outcome, &attempt), Some(Verdict::Stop));
+/// assert_eq!(kinds([]).classify(&outcome, &attempt), Some(Verdict::Stop));
 /// ```
-pub const fn kinds<N>(names: N) -> Kinds<N> {
-    Kinds { names }
+///
+/// ```should_panic
+/// # use persevere::classify::kinds;
+/// let refused = kinds::<std::io::Error, _>(["Refused"]);
+/// ```
+#[must_use]
+#[track_caller]
+pub fn kinds<E: Kinded, N: AsRef<[&'static str]>>(names: N) -> Kinds<E, N> {
+    for name in names.as_ref() {
+        assert_known::<E>(name);
+    }
+    Kinds { names, error: PhantomData }
 }
 
-impl<O, N> Classifier<O> for Kinds<N>
+impl<O, N> Classifier<O> for Kinds<O::Error, N>
 where
     O: Outcome<Error: Kinded>,
     N: AsRef<[&'static str]>,
@@ -166,5 +249,17 @@ where
         let error = outcome.as_result().err()?;
         let named = self.names.as_ref().iter().any(|name| error.is_kind(name));
         Some(if named { Verdict::Retry } else { Verdict::Stop })
+    }
+}
+
+impl<E, N: Clone> Clone for Kinds<E, N> {
+    fn clone(&self) -> Self {
+        Kinds { names: self.names.clone(), error: PhantomData }
+    }
+}
+
+impl<E, N: fmt::Debug> fmt::Debug for Kinds<E, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kinds").field("names", &self.names).finish()
     }
 }

@@ -111,6 +111,7 @@ where
 
 /// The names, separated by commas, or "any".
 impl fmt::Display for NamedKinds {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(names) = self.names() else { return f.write_str(Self::ANY) };
         for (index, name) in names.iter().enumerate() {

@@ -47,10 +47,9 @@
 //! - The AWS SDKs come back five seconds after their own delay at the latest, whatever the header
 //!   says. A server's delay is never cut short here.
 //!
-//! A server that tells a thousand clients to come back in 30 seconds will see a thousand clients in
-//! 30 seconds. [`Verdict::with_jitter`] and
-//! [`ClassifierExt::retry_after_jitter`](super::ClassifierExt::retry_after_jitter) spread them over
-//! the time after it, and never before.
+//! A server that sends a thousand clients away for 30 seconds will see a thousand clients in
+//! 30 seconds. [`Verdict::with_jitter`] and [`retry_after_jitter`](super::retry_after_jitter) spread
+//! them over the time after it, and never before.
 
 mod headers;
 
@@ -71,7 +70,7 @@ use super::kinds::is_transient_status;
 ///
 /// let second = Duration::from_secs(1);
 /// assert_eq!(ServerDelay::After(second).verdict(), Verdict::RetryAfter(second));
-/// assert_eq!(ServerDelay::Never.verdict(), Verdict::Never);
+/// assert_eq!(ServerDelay::Forbidden.verdict(), Verdict::Forbidden);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -79,16 +78,16 @@ pub enum ServerDelay {
     /// Not before this has passed; it may be zero.
     After(Duration),
     /// The server forbids a retry.
-    Never,
+    Forbidden,
 }
 
 impl ServerDelay {
-    /// What it means for the call: [`Verdict::RetryAfter`] or [`Verdict::Never`].
+    /// The verdict: [`Verdict::RetryAfter`] or [`Verdict::Forbidden`].
     #[must_use]
     pub const fn verdict(self) -> Verdict {
         match self {
             ServerDelay::After(delay) => Verdict::RetryAfter(delay),
-            ServerDelay::Never => Verdict::Never,
+            ServerDelay::Forbidden => Verdict::Forbidden,
         }
     }
 }
@@ -116,7 +115,7 @@ impl ServerDelay {
 /// ```
 #[must_use]
 pub fn server_delay(headers: &HeaderMap, now: SystemTime) -> Option<ServerDelay> {
-    let Ok(pushback) = headers::pushback(headers) else { return Some(ServerDelay::Never) };
+    let Ok(pushback) = headers::pushback(headers) else { return Some(ServerDelay::Forbidden) };
     let asked = pushback.max(headers::retry_after(headers, now)).max(headers::amazon(headers));
     asked.or_else(|| headers::rate_limit(headers, now)).map(ServerDelay::After)
 }
@@ -125,7 +124,7 @@ pub fn server_delay(headers: &HeaderMap, now: SystemTime) -> Option<ServerDelay>
 ///
 /// | status | verdict |
 /// |---|---|
-/// | 408, 425, 429, 500, 502, 503, 504 | what the server says: [`RetryAfter`](Verdict::RetryAfter), or [`Never`](Verdict::Never) if it forbids a retry; [`Retry`](Verdict::Retry) if it says nothing |
+/// | 408, 425, 429, 500, 502, 503, 504 | what the server says: [`RetryAfter`](Verdict::RetryAfter), or [`Forbidden`](Verdict::Forbidden) if it forbids a retry; [`Retry`](Verdict::Retry) if it says nothing |
 /// | 403, 413 | the same, but [`Stop`](Verdict::Stop) if it says nothing: GitHub's limits are a 403, and RFC 9110 has a 413 that is temporary |
 /// | any other of 4xx and 5xx | [`Stop`](Verdict::Stop) |
 /// | the rest | none: a value is accepted unless another classifier asks for more |

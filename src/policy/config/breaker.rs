@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use super::DurationText;
 use super::problem::{Problem, ProblemKind};
-use super::table::settings;
-use crate::exponential;
-use crate::hook::CircuitBreaker;
-use crate::hook::breaker::{Settings, Trip, Window};
+use super::reader::settings;
+use crate::breaker::{Settings, Trip, Window};
+use crate::time::SharedClock;
+use crate::{CircuitBreaker, exponential};
 
 settings! {
     /// A circuit breaker, as a settings file says it: shared by all calls of its policy, which it
     /// sees attempt by attempt, and kept over updates that do not change it. See
-    /// [`breaker`](crate::hook::breaker).
+    /// [`breaker`](crate::breaker).
     ///
     /// | key | what it is | default |
     /// |---|---|---|
@@ -33,7 +33,7 @@ settings! {
     ///
     /// let settings = "[policies.store]\nattempts = 5\nwait_min = '0s'\nbreaker = { failures = 2 }";
     /// let store = Policies::load(&Figment::from(Toml::string(settings)), "")?
-    ///     .get_interrupting("store")?;
+    ///     .get_guarded("store")?;
     /// let down = || Err::<(), _>(std::io::Error::other("down"));
     /// let error = down.retry_with(&store).report().call().unwrap_err();
     /// assert_eq!((error.reason(), error.attempts()), (Reason::Circuit, 2));
@@ -63,7 +63,11 @@ settings! {
 
 impl BreakerConfig {
     /// The breaker that these settings describe, or all that is wrong with them, by key.
-    pub(super) fn build(&self, problems: &mut Vec<Problem>) -> Option<CircuitBreaker> {
+    pub(super) fn build(
+        &self,
+        clock: &SharedClock,
+        problems: &mut Vec<Problem>,
+    ) -> Option<CircuitBreaker> {
         let before = problems.len();
         self.refuse_others(problems);
 
@@ -80,11 +84,11 @@ impl BreakerConfig {
         }
         let mut rest = self.clone();
         loop {
-            let invalid = match CircuitBreaker::try_new(rest.settings()) {
-                Ok(breaker) if problems.len() == before => {
-                    return Some(breaker.open_for(exponential(open_for).max_delay(most)));
-                }
-                Ok(_) => return None,
+            let builder = CircuitBreaker::builder(rest.settings())
+                .open_for(exponential(open_for).max_delay(most))
+                .clock(clock.clone());
+            let invalid = match builder.try_build() {
+                Ok(breaker) => return (problems.len() == before).then_some(breaker),
                 Err(invalid) => invalid,
             };
             let key = match invalid.name() {

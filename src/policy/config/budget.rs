@@ -5,14 +5,16 @@ use std::prelude::v1::*;
 
 use super::DurationText;
 use super::problem::Problem;
-use super::table::settings;
-use crate::hook::Budget;
-use crate::hook::budget::{CostPerRetry, Model, Ratio, Threshold};
+use super::reader::settings;
+use crate::Budget;
+use crate::budget::{CostPerRetry, Model, Ratio, Threshold};
+use crate::time::SharedClock;
 
-/// The published model that a budget follows. See [`budget`](crate::hook::budget).
+/// The published model that a budget follows. See [`budget`](crate::budget).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[doc(hidden)]
 pub enum BudgetModel {
     /// Every retry costs tokens, successes give some back, as in AWS's SDKs.
     #[default]
@@ -79,12 +81,12 @@ settings! {
 
 impl BudgetConfig {
     /// The budget that these settings describe, or all that is wrong with them, by key.
-    pub(super) fn build(&self, problems: &mut Vec<Problem>) -> Option<Budget> {
+    pub(super) fn build(&self, clock: &SharedClock, problems: &mut Vec<Problem>) -> Option<Budget> {
         let before = problems.len();
         self.refuse_others(self.model.unwrap_or_default(), problems);
         let mut rest = self.clone();
         loop {
-            let invalid = match Budget::try_new(rest.settings()) {
+            let invalid = match Budget::reading(rest.settings(), clock.clone()) {
                 Ok(budget) => return (problems.len() == before).then_some(budget),
                 Err(invalid) => invalid,
             };
@@ -149,7 +151,7 @@ impl BudgetConfig {
                 _ => continue,
             };
             if of.0 != model {
-                problems.push(super::check::belongs(
+                problems.push(super::validate::belongs(
                     &format!("budget.{key}"),
                     self.shown(key),
                     "budget.model",

@@ -3,19 +3,18 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::prelude::v1::*;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::check::Check;
+use super::validate::Check;
 use super::{
     ConfigError, DurationText, Jitter, PolicyConfig, Problem, ProblemKind, Strategy, Toggle,
 };
 use crate::classify::NamedKinds;
-use crate::hook::{AttemptTimeout, Budget, CircuitBreaker};
-use crate::policy::Guarding;
+use crate::policy::current::Slot;
+use crate::policy::{BySettings, GuardedHandle, Live, Policy, PolicyHandle};
 use crate::time::SharedClock;
-use crate::{
-    Attempt, Backoff, DefaultTimer, DelayBounds, Finite, Limits, MayInterrupt, Own, Policy,
-};
+use crate::{Attempt, Backoff, Budget, CircuitBreaker, DelayBounds, Finite, Limits};
 
 pub(super) type Curve = Box<dyn Backoff + Send + Sync>;
 
@@ -24,11 +23,8 @@ pub(super) type Curve = Box<dyn Backoff + Send + Sync>;
 pub(crate) struct Guards {
     pub(crate) budget: Option<Budget>,
     pub(crate) breaker: Option<CircuitBreaker>,
-    pub(crate) attempt_timeout: Option<AttemptTimeout>,
+    pub(crate) attempt_timeout: Option<Duration>,
 }
-
-/// The policy that a [`PolicyConfig`] describes.
-pub type ConfiguredPolicy<X = Own> = Policy<Configured, NamedKinds, Guarding, X>;
 
 /// The backoff that settings describe: a composition of the built-in ones.
 ///
@@ -41,6 +37,7 @@ pub type ConfiguredPolicy<X = Own> = Policy<Configured, NamedKinds, Guarding, X>
 /// );
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+#[doc(hidden)]
 pub struct Configured {
     curve: Curve,
     /// What every call asks for, without asking the curve.
@@ -92,30 +89,31 @@ impl fmt::Debug for Configured {
 
 impl fmt::Display for Configured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::backoff::display(self, f)
+        crate::backoff::print(self, f)
     }
 }
 
 impl PolicyConfig {
-    /// Checks the settings, with their [defaults](super), and makes a policy of them. The policy is
-    /// not live; for that, see [`Policies`](crate::policy::Policies).
+    /// Checks the settings, with their [defaults](super), and makes a policy of them: a
+    /// [`PolicyHandle`] that follows no updates. For updates, see
+    /// [`Policies`](crate::policy::Policies).
     ///
     /// # Errors
     /// All that is wrong with them, and `attempt_timeout` and `breaker`, which need
-    /// [`interrupting_policy`](PolicyConfig::interrupting_policy).
-    pub fn policy(&self) -> Result<ConfiguredPolicy, ConfigError> {
+    /// [`guarded_policy`](PolicyConfig::guarded_policy).
+    pub fn policy(&self) -> Result<PolicyHandle, ConfigError> {
         let plan = self.plan()?;
         let expected = "none, since calls of a plain policy always end with an outcome of their own \
-                        (`interrupting_policy` takes it)";
+                        (`guarded_policy` accepts it)";
         let interrupting: Vec<_> = plan.interrupting(expected).collect();
         if !interrupting.is_empty() {
             return Err(ConfigError::new(interrupting));
         }
-        let (backoff, kinds, guards) = plan.into_parts(true);
-        Ok(Policy::with(backoff, kinds, Guarding::by(guards), DefaultTimer))
+        let slot = Arc::new(Slot::of_plan(plan, self.clone()));
+        Ok(Policy::handle(Live::plain(slot, Weak::new()), ()))
     }
 
-    /// The same, for settings that may end a call without an outcome.
+    /// Like [`policy`](PolicyConfig::policy), for settings that may end a call without an outcome.
     ///
     /// # Errors
     /// All that is wrong with the settings.
@@ -126,21 +124,21 @@ impl PolicyConfig {
     ///
     /// let config: PolicyConfig = toml::from_str("attempts = 2\nattempt_timeout = '5s'")?;
     /// assert!(config.policy().is_err());
-    /// let policy = config.interrupting_policy()?;
+    /// let policy = config.guarded_policy()?;
     /// let clock = VirtualClock::new();
     /// let retry = (|| pending::<std::io::Result<()>>()).retry_with(&policy).timer(clock.clone());
     /// let error = clock.block_on(retry.report()).unwrap_err();
-    /// assert_eq!(error.interrupted(), Some(Interrupted::AttemptTimeout));
+    /// assert!(matches!(error.interrupted(), Some(Interrupted::AttemptTimeout { .. })));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn interrupting_policy(&self) -> Result<ConfiguredPolicy<MayInterrupt>, ConfigError> {
-        let (backoff, kinds, guards) = self.plan()?.into_parts(true);
-        Ok(Policy::assemble(backoff, kinds, Guarding::by(guards), DefaultTimer))
+    pub fn guarded_policy(&self) -> Result<GuardedHandle, ConfigError> {
+        let slot = Arc::new(Slot::of_plan(self.plan()?, self.clone()));
+        Ok(Policy::handle(Live::guarded(slot, Weak::new()), BySettings::new()))
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {
         let mut problems = self.contradictions();
-        match Plan::of(self) {
+        match Plan::of(self, None) {
             Ok(plan) if problems.is_empty() => Ok(plan),
             Ok(_) => Err(ConfigError::new(problems)),
             Err(more) => {
@@ -179,16 +177,24 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Checks `config`, with the defaults for what it leaves out.
-    pub(crate) fn of(config: &PolicyConfig) -> Result<Self, Vec<Problem>> {
-        Self::within(config, config)
+    /// Checks `config`, with the defaults for what it leaves out. Budget and breaker read the time from
+    /// `clock`, if there is one.
+    pub(crate) fn of(
+        config: &PolicyConfig,
+        clock: Option<&SharedClock>,
+    ) -> Result<Self, Vec<Problem>> {
+        Self::within(config, config, clock)
     }
 
     /// The same, of which `own` is not inherited. Where a setting of its own contradicts one that
     /// is inherited, its own is to blame.
-    pub(crate) fn within(config: &PolicyConfig, own: &PolicyConfig) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn within(
+        config: &PolicyConfig,
+        own: &PolicyConfig,
+        clock: Option<&SharedClock>,
+    ) -> Result<Self, Vec<Problem>> {
         let (config, own) = (config.clone().complete(), own.given());
-        let mut check = Check { config, own, problems: Vec::new() };
+        let mut check = Check { config, own, clock: clock.cloned(), problems: Vec::new() };
         let backoff = check.backoff();
         let kinds = check.kinds();
         let guards = check.guards();
@@ -196,16 +202,6 @@ impl Plan {
         match backoff {
             Some(backoff) if problems.is_empty() => Ok(Plan { config, backoff, kinds, guards }),
             _ => Err(problems),
-        }
-    }
-
-    /// Makes budget and breaker tell the time by `clock`.
-    pub(crate) fn tell_time_by(&mut self, clock: &SharedClock) {
-        if let Some(budget) = &mut self.guards.budget {
-            *budget = budget.clone().clock(clock.clone());
-        }
-        if let Some(breaker) = &mut self.guards.breaker {
-            *breaker = breaker.clone().clock(clock.clone());
         }
     }
 

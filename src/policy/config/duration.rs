@@ -23,6 +23,7 @@ use serde::{Serialize, Serializer};
 /// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(hidden)]
 pub struct DurationText(pub Duration);
 
 impl From<Duration> for DurationText {

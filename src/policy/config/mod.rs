@@ -80,16 +80,17 @@
 //! **Do** let operators limit the whole call with `max_elapsed` where somebody waits for it. **Don't**
 //! set `attempt_timeout` or `breaker` for a policy that code takes a plain handle of: such a call
 //! has no outcome to end with, so the settings are refused; see [`Policies`](super::Policies). An
-//! operation that blocks cannot be interrupted, so `attempt_timeout` does nothing in `.call()`.
+//! operation that blocks cannot be interrupted: the first `.call()` or `run_with` of a
+//! policy with an `attempt_timeout` reports that it has no effect.
 
 mod breaker;
 mod budget;
 mod build;
-mod check;
 mod duration;
 mod problem;
-mod table;
-mod vocabulary;
+mod reader;
+mod validate;
+mod values;
 
 use std::collections::BTreeMap;
 use std::prelude::v1::*;
@@ -98,17 +99,17 @@ use figment::value::Value;
 
 pub use self::breaker::BreakerConfig;
 pub use self::budget::{BudgetConfig, BudgetModel};
+pub use self::build::Configured;
 pub(crate) use self::build::Guards;
 pub(crate) use self::build::Plan;
-pub use self::build::{Configured, ConfiguredPolicy};
 pub use self::duration::DurationText;
 #[cfg(any(feature = "watch", feature = "consul"))]
 pub(crate) use self::problem::quoted;
 pub use self::problem::{ConfigError, Problem, ProblemKind};
 pub(crate) use self::problem::{Nearest, Origin, described, listed, nearest};
-pub(crate) use self::table::{Reader, join, part};
-use self::table::{Setting, settings};
-pub use self::vocabulary::{Jitter, Mode, Strategy, Toggle};
+pub(crate) use self::reader::{Reader, join, part};
+use self::reader::{Setting, settings};
+pub use self::values::{Jitter, Mode, Strategy, Toggle};
 
 const DURATION: &str = r#"a duration in text, such as "250ms" or "1m 30s""#;
 const SECONDS: &str = "a number of seconds from 0 to 1.8e19";

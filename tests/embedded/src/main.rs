@@ -15,8 +15,8 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 use panic_semihosting as _;
-use persevere::time::{BlockingTimer, Clock, Pieces, Timer};
-use persevere::{Finite, Policy, RetryExt, constant, exponential};
+use persevere::time::{BlockingTimer, ChunkedTimer, Clock, Timer};
+use persevere::{Policy, RetryExt, StaticPolicy, constant, exponential};
 
 /// Milliseconds since the start.
 static TICKS: AtomicU32 = AtomicU32::new(0);
@@ -78,7 +78,8 @@ fn run<F: Future>(future: F) -> F::Output {
 const MS: Duration = Duration::from_millis(1);
 
 /// Milliseconds are the grain, and sleeps longer than a minute are made in pieces.
-const TIMER: Pieces<SysTickTimer> = Pieces::new(SysTickTimer, MS, Duration::from_secs(60));
+const TIMER: ChunkedTimer<SysTickTimer> =
+    ChunkedTimer::new(SysTickTimer, MS, Duration::from_secs(60));
 
 /// A sensor that answers from the third reading on.
 struct Sensor {
@@ -123,7 +124,7 @@ fn gives_up_with_the_last_error() {
 }
 
 /// In flash, without an allocator, shared by whoever wants it.
-static POLICY: Policy<&'static (dyn Finite + Sync), (), (), persevere::Own, Pieces<SysTickTimer>> =
+static POLICY: StaticPolicy<ChunkedTimer<SysTickTimer>> =
     Policy::with(&constant(MS).max_attempts(4), (), (), TIMER);
 
 fn loops_on_a_policy_in_flash() {
@@ -163,6 +164,7 @@ mod heap {
     use alloc::boxed::Box;
     use alloc::sync::Arc;
     use embedded_alloc::LlffHeap;
+    use persevere::Finite;
 
     #[global_allocator]
     static HEAP: LlffHeap = LlffHeap::empty();

@@ -4,13 +4,13 @@ use loom::sync::Arc;
 use loom::sync::atomic;
 use loom::thread;
 
-#[path = "../../../src/hook/breaker/machine.rs"]
+#[path = "../../../src/breaker/health.rs"]
+mod health;
+#[path = "../../../src/breaker/machine.rs"]
 mod machine;
-#[path = "../../../src/hook/breaker/rate.rs"]
-mod rate;
 
+use self::health::{Ring, Seen, Slots};
 use self::machine::{Kind, Machine, Ticket, Trip};
-use self::rate::{Ring, Seen, Slots};
 use crate::explore;
 
 /// What waits for a change that another thread is about to finish.

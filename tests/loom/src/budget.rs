@@ -4,9 +4,9 @@ use loom::sync::Arc;
 use loom::sync::atomic;
 use loom::thread;
 
-#[path = "../../../src/hook/budget/bucket.rs"]
+#[path = "../../../src/budget/bucket.rs"]
 mod bucket;
-#[path = "../../../src/hook/budget/window.rs"]
+#[path = "../../../src/budget/window.rs"]
 mod window;
 
 use self::bucket::Bucket;

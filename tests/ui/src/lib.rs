@@ -1,1 +1,1 @@
-//! Nothing: the package is its tests. They say what the compiler refuses, and in what words.
+//! The package is its tests alone: of the messages with which the compiler refuses programs.

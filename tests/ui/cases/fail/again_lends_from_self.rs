@@ -1,5 +1,5 @@
-//! A value that borrows from `self` cannot leave the function from inside the loop: a limit of the
-//! borrow checker. Lend in the caller, after the loop.
+//! A value that borrows from `self` cannot be returned from inside the loop: a limit of the borrow
+//! checker. It can leave the loop, as in `pass/again_lends.rs`.
 use persevere::{Policy, immediate};
 
 struct Table {

@@ -1,5 +1,5 @@
-//! A future that borrows `&mut` from around its closure: a limit of the language. The loop,
-//! `Policy::run` and `run_with` are for that.
+//! A future cannot borrow `&mut` from the closure that makes it: a limit of the language. The loop,
+//! `Policy::run_lending` and `Policy::run_with` are for such operations.
 use persevere::{RetryExt, immediate};
 
 async fn count() -> Result<u32, String> {

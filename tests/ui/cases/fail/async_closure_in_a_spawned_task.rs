@@ -1,5 +1,5 @@
-//! The future of an async closure that captures is not `Send`: a limit of the language. The loop
-//! and `run_with` are.
+//! The future of `run_lending` with an async closure that captures is not `Send`: a limit of the
+//! language. Those of `run`, `run_with` and the loop are.
 use persevere::{Policy, immediate};
 
 struct Connection;
@@ -14,7 +14,7 @@ impl Connection {
 async fn run() {
     let policy = Policy::new(immediate().max_attempts(3));
     let mut connection = Connection;
-    let _ = policy.run(async |_| connection.query().await).await;
+    let _ = policy.run_lending(async |_| connection.query().await).await;
 }
 
 fn spawn<T: Send>(_: T) {}

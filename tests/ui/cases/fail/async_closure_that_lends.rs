@@ -1,4 +1,4 @@
-//! The same with an async closure.
+//! An async closure whose futures borrow from it mutably is not `FnMut`: a limit of the language.
 use persevere::{RetryExt, immediate};
 
 async fn count() -> Result<u32, String> {

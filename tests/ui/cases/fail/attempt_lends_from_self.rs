@@ -1,5 +1,5 @@
-//! No function can both look at a value that borrows `&mut` and give it back: a limit of the
-//! language. `again` and `succeed` serve such values.
+//! `attempt` cannot look at a value that borrows `&mut` and return it, too: a limit of the
+//! language. `again` and `succeed` are for such values.
 use persevere::{Policy, immediate};
 use std::ops::ControlFlow::Break;
 

@@ -1,4 +1,4 @@
-//! The argument's type is written: a limit of the language.
+//! The type of a closure's argument, `Attempt`, is written: a limit of the language.
 use persevere::{RetryExt, immediate};
 
 async fn fetch(number: u32) -> Result<u32, String> {

@@ -1,4 +1,4 @@
-//! What makes a result is called, not awaited.
+//! The retry of an operation that makes a `Result` ends in `.call()`.
 use persevere::{RetryExt, immediate};
 
 fn fetch() -> Result<u32, String> {

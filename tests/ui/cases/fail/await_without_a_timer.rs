@@ -1,4 +1,4 @@
-//! A timer that can only block is no timer for async code.
+//! A timer that only blocks cannot be awaited.
 use persevere::time::{BlockingTimer, Clock};
 use persevere::{RetryExt, immediate};
 use std::time::Duration;

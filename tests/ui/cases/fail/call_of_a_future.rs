@@ -1,4 +1,4 @@
-//! What makes a future is awaited, not called.
+//! The retry of an operation that makes a future is awaited.
 use persevere::{RetryExt, immediate};
 
 async fn fetch() -> Result<u32, String> {

@@ -1,4 +1,4 @@
-//! A timer that can only be awaited is none for code that blocks.
+//! A timer that is only awaited cannot block.
 use persevere::time::{Clock, Timer};
 use persevere::{Policy, RetryExt, immediate};
 use std::future::{Ready, ready};

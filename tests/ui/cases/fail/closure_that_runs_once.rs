@@ -1,4 +1,4 @@
-//! A closure that gives away what it captured runs once.
+//! A closure that moves out of its captures runs once, so it cannot be retried.
 use persevere::{RetryExt, immediate};
 
 fn send(text: String) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! An operation takes nothing, or the attempt.
+//! An operation takes no argument, or the attempt.
 use persevere::{RetryExt, immediate};
 
 fn fetch(url: &str) -> Result<u32, String> {

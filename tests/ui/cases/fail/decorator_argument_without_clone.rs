@@ -1,4 +1,4 @@
-//! What each attempt needs of its own has to be cloned.
+//! Arguments by value are cloned for each attempt.
 use persevere::{immediate, retry};
 
 struct Token(u32);

@@ -1,4 +1,4 @@
-//! What is wrong in a body is shown there.
+//! Errors in the body of a decorated function are shown in the body.
 use persevere::{immediate, retry};
 
 #[retry(immediate().max_attempts(3))]

@@ -1,4 +1,4 @@
-//! A decorated function ends, too.
+//! The policy of a decorated function ends.
 use persevere::{exponential, retry};
 use std::time::Duration;
 

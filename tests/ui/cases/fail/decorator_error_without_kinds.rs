@@ -1,4 +1,4 @@
-//! A named policy asks for the kinds of the error, unless the function says what is retried.
+//! A named policy retries errors by their kinds, unless the function has a `when`.
 use persevere::retry;
 
 #[retry("fast_retry")]

@@ -1,4 +1,4 @@
-//! A future that a function gets from elsewhere cannot be made again.
+//! A future that a function does not make itself cannot be made again.
 use persevere::{immediate, retry};
 use std::future::{Future, ready};
 use std::pin::Pin;

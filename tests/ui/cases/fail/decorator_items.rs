@@ -1,4 +1,4 @@
-//! What is no function, or none that can be retried.
+//! `#[retry]` on items that are no functions, and on functions that cannot be retried.
 use persevere::retry;
 
 #[retry]

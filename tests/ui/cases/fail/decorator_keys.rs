@@ -1,5 +1,5 @@
-//! What stands in `#[retry(..)]`: keys that nobody knows, keys without their value or with a wrong one, and
-//! keys that are given twice. All that is wrong is said at once.
+//! Keys of `#[retry(..)]` that are unknown, lack their value, have a wrong one, or are given twice.
+//! All errors are reported at once.
 use persevere::backoff::{Constant, MaxAttempts};
 use persevere::{Policy, immediate, retry};
 
@@ -20,12 +20,12 @@ fn without_value() -> Option<u8> {
     None
 }
 
-#[retry(POLICY, operation = 7, report = true)]
+#[retry(POLICY, named = 7, report = true)]
 fn of_another_type() -> Option<u8> {
     None
 }
 
-#[retry(POLICY, operation = "")]
+#[retry(POLICY, named = "")]
 fn without_a_name() -> Option<u8> {
     None
 }

@@ -1,4 +1,4 @@
-//! What borrows from `&mut` cannot be returned: the next attempt needs it again.
+//! A decorated function cannot return a borrow from `&mut`: the next attempt needs it again.
 use persevere::{immediate, retry};
 use std::future::Future;
 use std::pin::Pin;

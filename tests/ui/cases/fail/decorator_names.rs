@@ -1,4 +1,4 @@
-//! A policy is named by a string that is not empty.
+//! The name of a policy is a string that is not empty.
 use persevere::retry;
 
 #[retry("")]

@@ -1,4 +1,4 @@
-//! What is neither good nor bad is not retried.
+//! A decorated function returns an outcome.
 use persevere::{immediate, retry};
 
 #[retry(immediate().max_attempts(3))]

@@ -1,4 +1,4 @@
-//! A name without quotes is a path, and what it leads to has to be a policy.
+//! A name without quotes is a path to a policy.
 use persevere::retry;
 
 static ATTEMPTS: u32 = 3;

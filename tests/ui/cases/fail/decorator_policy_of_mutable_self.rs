@@ -1,4 +1,4 @@
-//! A policy in `self` is borrowed for the whole call, and an attempt that may change `self` cannot be made.
+//! A policy in `self` is borrowed for the whole call, so attempts cannot change `self`.
 use persevere::backoff::{Constant, MaxAttempts};
 use persevere::{Policy, retry};
 

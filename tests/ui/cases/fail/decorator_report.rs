@@ -1,4 +1,4 @@
-//! A function that reports returns a report.
+//! A decorated function with `report` returns a `RetryError`.
 use persevere::{RetryError, immediate, retry};
 use std::io;
 

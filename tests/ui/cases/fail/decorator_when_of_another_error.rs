@@ -1,4 +1,4 @@
-//! `when` is asked about the function's own errors.
+//! `when` takes the error of the function.
 use persevere::classify::io;
 use persevere::{immediate, retry};
 

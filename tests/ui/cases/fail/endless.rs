@@ -1,4 +1,4 @@
-//! A retry without a stop.
+//! A backoff without a limit is no policy.
 use persevere::{RetryExt, exponential};
 use std::time::Duration;
 

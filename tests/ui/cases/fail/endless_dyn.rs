@@ -1,4 +1,4 @@
-//! Of a `dyn Backoff` nobody knows whether it ends.
+//! A `dyn Backoff` may be endless; a `dyn Finite` is not.
 use persevere::{Backoff, RetryExt};
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An iterator that does not know its length may have none.
+//! An iterator without an exact length may be endless.
 use persevere::{RetryExt, from_iter};
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Caps and jitter do not make it end.
+//! Neither a cap nor jitter makes a backoff finite.
 use persevere::{RetryExt, exponential};
 use std::time::Duration;
 

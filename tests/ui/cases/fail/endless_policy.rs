@@ -1,4 +1,4 @@
-//! Nor is an endless policy made.
+//! `Policy::new` takes a finite backoff.
 use persevere::{Policy, exponential};
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A sequence ends if its last part does.
+//! A sequence is finite if its last part is.
 use persevere::{RetryExt, constant, exponential};
 use std::time::Duration;
 

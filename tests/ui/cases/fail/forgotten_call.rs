@@ -1,4 +1,4 @@
-//! A retry that is neither awaited nor called does nothing.
+//! A retry does nothing until it is awaited or ended in `.call()`.
 #![deny(unused_must_use)]
 use persevere::{RetryExt, immediate};
 

@@ -1,4 +1,5 @@
-//! A future runs once: only one that is `Clone` can be retried. A closure makes a new one each time.
+//! A future runs once, so it can be retried only if it is `Clone`. A closure makes a new one for
+//! each attempt.
 use persevere::{RetryExt, immediate};
 
 async fn fetch() -> Result<u32, String> {

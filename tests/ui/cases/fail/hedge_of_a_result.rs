@@ -1,4 +1,4 @@
-//! Blocking code cannot be hedged.
+//! A blocking operation cannot be hedged.
 use persevere::{Idempotent, RetryExt, hedge_after};
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A hook for one outcome does not watch calls that make another.
+//! A hook for one outcome is no hook for calls that make another.
 use persevere::hook::{Hook, RetryEvent};
 use persevere::{Policy, RetryExt, immediate};
 

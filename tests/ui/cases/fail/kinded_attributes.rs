@@ -1,4 +1,4 @@
-//! What stands in `#[kinded(..)]`. All that is wrong is said at once.
+//! Errors in `#[kinded(..)]`. All are reported at once.
 use persevere::classify::Kinded;
 
 #[derive(Kinded)]

@@ -1,4 +1,4 @@
-//! What is looked through needs kinds, and what has sources is an error.
+//! A field that is `through` has kinds, and a type with `sources` is an error.
 use persevere::classify::Kinded;
 
 struct Opaque;

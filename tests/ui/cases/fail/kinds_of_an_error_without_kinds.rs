@@ -1,4 +1,4 @@
-//! A policy that retries by kind, and an error that has none.
+//! The classifier `kinds` needs an error that has kinds.
 use persevere::classify::kinds;
 use persevere::{Policy, RetryExt, immediate};
 

@@ -1,4 +1,4 @@
-//! A loop retries one kind of outcome.
+//! All attempts of a loop make one type of outcome.
 use persevere::{Policy, immediate};
 
 fn main() {

@@ -1,4 +1,4 @@
-//! A number is neither good nor bad.
+//! A number is no outcome.
 use persevere::{RetryExt, immediate};
 
 fn main() {

@@ -1,4 +1,4 @@
-//! Nor is one that is awaited.
+//! A future of a number makes no outcome.
 use persevere::{RetryExt, immediate};
 
 async fn number() -> u32 {

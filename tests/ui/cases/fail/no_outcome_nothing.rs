@@ -1,4 +1,4 @@
-//! Errors that were swallowed inside cannot be retried.
+//! A closure that discards its errors has no outcome.
 use persevere::{RetryExt, immediate};
 
 fn main() {

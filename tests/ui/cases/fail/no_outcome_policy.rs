@@ -1,4 +1,4 @@
-//! Nor is one from a policy's call.
+//! `policy.call` takes a closure that makes an outcome.
 use persevere::{Policy, immediate};
 
 fn main() {

@@ -1,4 +1,4 @@
-//! The same of a policy, which meets its operation only at the call.
+//! The predicate of a policy is checked where the policy is used.
 use persevere::{Policy, RetryExt, immediate};
 use std::io;
 

@@ -1,4 +1,4 @@
-//! A policy serves any error, so its predicate says which it means: a limit of the language.
+//! A policy serves any error, so the argument of its predicate has a type: a limit of the language.
 use persevere::{Policy, immediate};
 
 fn main() {

@@ -1,5 +1,6 @@
-//! A report shows the last error as its source, so `?` needs one that is an `Error`.
-use persevere::{RetryExt, immediate};
+//! A report has the last error as its source, so that error implements `Error`; otherwise the
+//! report is one without a source.
+use persevere::{Policy, RetryExt, immediate};
 use std::error::Error;
 
 #[derive(Debug)]
@@ -12,6 +13,16 @@ fn fetch() -> Result<u32, MyError> {
 fn report() -> Result<u32, Box<dyn Error>> {
     let page = fetch.retry_with(immediate().max_attempts(3)).report().call()?;
     Ok(page)
+}
+
+async fn awaited() -> bool {
+    let retry = (async || fetch()).retry_with(immediate().max_attempts(3));
+    retry.report().await.is_ok()
+}
+
+fn of_a_policy() -> bool {
+    let policy = Policy::new(immediate().max_attempts(3));
+    policy.run(|_| fetch()).report().call().is_ok()
 }
 
 fn main() {

@@ -1,4 +1,4 @@
-//! A predicate over another error than the operation makes.
+//! The predicate of `.when` takes the error of the operation.
 use persevere::{RetryExt, immediate};
 use std::io;
 

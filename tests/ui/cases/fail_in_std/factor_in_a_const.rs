@@ -1,4 +1,4 @@
-//! A negative factor is none.
+//! The factor of an exponential backoff is not negative.
 use persevere::backoff::Exponential;
 use persevere::exponential;
 use std::time::Duration;

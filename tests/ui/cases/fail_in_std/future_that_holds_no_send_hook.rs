@@ -1,4 +1,4 @@
-//! A call in a spawned task carries its hooks along.
+//! A call in a spawned task owns its hooks, so they are `Send`.
 use persevere::{RetryExt, immediate};
 use std::rc::Rc;
 

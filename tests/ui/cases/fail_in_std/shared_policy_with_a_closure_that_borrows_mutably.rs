@@ -1,4 +1,4 @@
-//! Nor can a shared policy count in a variable of the caller's: that is for the call site.
+//! A closure on a shared policy is `Clone`, so it cannot borrow `&mut`; one at a call can.
 use persevere::{Policy, RetryExt, immediate};
 
 fn main() {

@@ -1,4 +1,4 @@
-//! The first execution counts, so zero attempts are none.
+//! `max_attempts` counts the first execution, so zero is refused.
 use persevere::backoff::{Constant, MaxAttempts};
 use persevere::{Policy, constant};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A decorated function and a derive name all they need by its full path, and give no warning.
+//! The code of a decorated function and of a derive uses full paths, and gives no warning.
 #![deny(warnings, unused_qualifications, unreachable_pub, rust_2018_idioms)]
 #![allow(dead_code, unused_macros)]
 
@@ -47,7 +47,7 @@ mod elsewhere {
         ::std::result::Result::Ok(calls)
     }
 
-    #[persevere::retry("fast_retry", operation = "named")]
+    #[persevere::retry("fast_retry", named = "named")]
     pub(crate) fn named(text: ::std::string::String) -> ::std::io::Result<usize> {
         ::std::result::Result::Ok(text.len())
     }

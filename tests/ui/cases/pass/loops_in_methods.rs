@@ -1,4 +1,4 @@
-//! Loops in methods: they borrow `self` and give back what borrows from it, opaque types too.
+//! Loops in methods borrow `self`, and return borrows from it, opaque types too.
 use persevere::backoff::{Constant, MaxAttempts};
 use persevere::{Policy, constant};
 use std::ops::ControlFlow::Break;

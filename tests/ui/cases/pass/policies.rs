@@ -1,4 +1,4 @@
-//! Whatever a retry follows.
+//! Everything that `retry_with` takes.
 use persevere::{
     Attempt, Backoff, DelayBounds, Finite, Policy, RetryExt, constant, delays, from_iter, immediate,
 };

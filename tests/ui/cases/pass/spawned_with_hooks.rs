@@ -1,4 +1,4 @@
-//! What is spawned carries its closures along, counts in its own variables, and shares a policy.
+//! A spawned call owns its closures, counts in its own variables, and shares a policy.
 use persevere::{Policy, RetryExt, immediate};
 use std::sync::Arc;
 

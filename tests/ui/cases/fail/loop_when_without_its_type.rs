@@ -1,0 +1,9 @@
+//! A loop meets its outcomes in its body, so the predicate before it says which error it is about;
+//! `Loop::<Outcome>::new().retry_with(policy)` knows it.
+use persevere::{Policy, immediate};
+
+fn main() {
+    let policy = Policy::new(immediate().max_attempts(3)).when(|error| error.is_empty());
+    let mut attempts = policy.start();
+    let _ = attempts.check_blocking(Err::<(), _>(String::new()));
+}
