@@ -240,3 +240,8 @@ pub use crate::policy::{
 };
 pub use crate::retry::{Attempts, Retry, RetryExt};
 pub use crate::time::DefaultTimer;
+
+/// Compiles the code of the README.
+#[cfg(all(doctest, feature = "consul", feature = "macros", feature = "test-util"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
