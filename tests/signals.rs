@@ -23,15 +23,21 @@ use persevere::{Policy, Reason, RetryExt, constant, immediate};
 
 use support::{ms, secs};
 
+/// Runs `act` on another thread once a call announces its sleep to the sender.
+fn once_asleep(act: impl FnOnce() + Send + 'static) -> (mpsc::Sender<()>, thread::JoinHandle<()>) {
+    let (asleep, announced) = mpsc::channel();
+    let other = thread::spawn(move || {
+        announced.recv().unwrap();
+        act();
+    });
+    (asleep, other)
+}
+
 #[test]
 fn a_sleep_ends_when_its_token_is_cancelled() {
     let token = CancelToken::new();
-    let (asleep, cancel) = mpsc::channel();
     let stop = token.clone();
-    let other = thread::spawn(move || {
-        cancel.recv().unwrap();
-        stop.cancel();
-    });
+    let (asleep, other) = once_asleep(move || stop.cancel());
     // Without the token, this test would take an hour.
     let error = (|| Err::<(), _>("down"))
         .retry_with(constant(secs(3600)).max_attempts(3))
@@ -184,12 +190,8 @@ fn ends_an_hour<T: BlockingTimer>(
     call: &CancelToken,
     end: &CancelToken,
 ) {
-    let (asleep, cancel) = mpsc::channel();
     let stop = end.clone();
-    let other = thread::spawn(move || {
-        cancel.recv().unwrap();
-        stop.cancel();
-    });
+    let (asleep, other) = once_asleep(move || stop.cancel());
     let policy = Policy::new(constant(secs(3600)).max_attempts(3)).timer(timer).cancel_by(policy);
     let error = (|| Err::<(), _>("down"))
         .retry_with(policy)
@@ -306,12 +308,8 @@ fn a_future_cancels_awaited_and_blocking_calls_and_loops() {
     assert_eq!(clock.now() - begun, secs(90));
 
     // A call that blocks is woken as well.
-    let (asleep, cancel) = mpsc::channel::<()>();
     let (ready, cancelled) = futures::channel::oneshot::channel::<()>();
-    let other = thread::spawn(move || {
-        cancel.recv().unwrap();
-        drop(ready);
-    });
+    let (asleep, other) = once_asleep(move || drop(ready));
     let error = (|| Err::<(), _>("down"))
         .retry_with(constant(secs(3600)).max_attempts(3))
         .cancel_when(cancelled)

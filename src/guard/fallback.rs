@@ -4,6 +4,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::ops::ControlFlow;
 
+use super::slot::pass_to_guards;
 use super::{BlockingGuards, Guard, GuardEvents, Guards, MayInterrupt};
 use crate::error::Interruption;
 use crate::guard::{AttemptTimeout, AttemptTimeoutBy, Deadline};
@@ -122,26 +123,7 @@ impl<O, G: GuardEvents<O>, F> GuardEvents<O> for OrInterrupted<G, F> {
     fn handled_events() -> impl crate::hook::Events {
         G::handled_events()
     }
-    #[inline]
-    fn reads_clock(&self) -> bool {
-        self.guards.reads_clock()
-    }
-    #[inline]
-    fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
-        self.guards.allow_attempt(attempt)
-    }
-    #[inline]
-    fn attempt_limit(&self, attempt: &Attempt) -> u64 {
-        self.guards.attempt_limit(attempt)
-    }
-    #[inline]
-    fn deadline(&self) -> u64 {
-        self.guards.deadline()
-    }
-    #[inline]
-    fn begin(&mut self, left: u64) {
-        self.guards.begin(left);
-    }
+    pass_to_guards!(guards: reads_clock allow_attempt attempt_limit deadline begin);
 }
 
 impl<O, G: Guards<O>, F> Guards<O> for OrInterrupted<G, F> {

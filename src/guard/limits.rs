@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::ControlFlow::{self, Break};
 use core::time::Duration;
 
-use super::slot::limiting;
+use super::slot::{limiting, pass_to_guards};
 use super::{BlockingGuards, GuardEvents, Guards, MayInterrupt};
 use crate::hook::{AttemptEvent, FinishEvent, RetryEvent};
 use crate::time::nanos;
@@ -117,26 +117,11 @@ macro_rules! limits_attempts {
     ([$($generics:tt)*] $Type:ty, events: $events:expr, |$limit:ident, $attempt:ident| $nanos:expr) => {
         impl<O, G: GuardEvents<O>, $($generics)*> GuardEvents<O> for $Type {
             events_to_guards!($events);
-            #[inline]
-            fn reads_clock(&self) -> bool {
-                self.guards.reads_clock()
-            }
-            #[inline]
-            fn allow_attempt(&mut self, attempt: &Attempt) -> ControlFlow<Veto> {
-                self.guards.allow_attempt(attempt)
-            }
+            pass_to_guards!(guards: reads_clock allow_attempt deadline begin);
             #[inline]
             fn attempt_limit(&self, $attempt: &Attempt) -> u64 {
                 let $limit = self;
                 self.guards.attempt_limit($attempt).min($nanos)
-            }
-            #[inline]
-            fn deadline(&self) -> u64 {
-                self.guards.deadline()
-            }
-            #[inline]
-            fn begin(&mut self, left: u64) {
-                self.guards.begin(left);
             }
         }
 
@@ -152,6 +137,7 @@ limits_attempts!(
 
 impl<O, G: GuardEvents<O>> GuardEvents<O> for Deadline<G> {
     events_to_guards!(crate::hook::CLOCK);
+    pass_to_guards!(guards: attempt_limit);
     #[inline]
     fn reads_clock(&self) -> bool {
         true
@@ -162,10 +148,6 @@ impl<O, G: GuardEvents<O>> GuardEvents<O> for Deadline<G> {
             return Break(Veto::Deadline);
         }
         self.guards.allow_attempt(attempt)
-    }
-    #[inline]
-    fn attempt_limit(&self, attempt: &Attempt) -> u64 {
-        self.guards.attempt_limit(attempt)
     }
     #[inline]
     fn deadline(&self) -> u64 {

@@ -150,21 +150,46 @@ impl<O> Guards<O> for () {
     }
 }
 
+/// Methods of [`GuardEvents`] that the guards in a field answer alone.
+macro_rules! pass_to_guards {
+    ($field:tt: $($method:ident)*) => { $( pass_to_guards!(@ $method $field); )* };
+    (@ reads_clock $field:tt) => {
+        #[inline]
+        fn reads_clock(&self) -> bool {
+            self.$field.reads_clock()
+        }
+    };
+    (@ allow_attempt $field:tt) => {
+        #[inline]
+        fn allow_attempt(&mut self, attempt: &$crate::Attempt) -> core::ops::ControlFlow<$crate::Veto> {
+            self.$field.allow_attempt(attempt)
+        }
+    };
+    (@ attempt_limit $field:tt) => {
+        #[inline]
+        fn attempt_limit(&self, attempt: &$crate::Attempt) -> u64 {
+            self.$field.attempt_limit(attempt)
+        }
+    };
+    (@ deadline $field:tt) => {
+        #[inline]
+        fn deadline(&self) -> u64 {
+            self.$field.deadline()
+        }
+    };
+    (@ begin $field:tt) => {
+        #[inline]
+        fn begin(&mut self, left: u64) {
+            self.$field.begin(left);
+        }
+    };
+}
+pub(crate) use pass_to_guards;
+
 impl<O, G: GuardEvents<O>, X: Guard<O>> GuardEvents<O> for (G, X) {
     events_to_fields!(0 G: GuardEvents, 1 X: Guard);
     allow_attempt_of_fields!(0 GuardEvents, 1 Guard);
-    #[inline]
-    fn attempt_limit(&self, attempt: &Attempt) -> u64 {
-        self.0.attempt_limit(attempt)
-    }
-    #[inline]
-    fn deadline(&self) -> u64 {
-        self.0.deadline()
-    }
-    #[inline]
-    fn begin(&mut self, left: u64) {
-        self.0.begin(left);
-    }
+    pass_to_guards!(0: attempt_limit deadline begin);
 }
 
 impl<O, G: Guards<O>, X: Guard<O>> Guards<O> for (G, X) {

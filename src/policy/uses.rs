@@ -5,6 +5,7 @@ use core::ops::ControlFlow::Break;
 
 use super::rules::{Rules, RulesFor};
 use super::{Borrowed, IntoPolicy, Policy};
+use crate::engine::Engine;
 use crate::guard::{BlockingGuards, EndsAs, GuardEvents, Guards, Unguarded};
 use crate::hook::Hook;
 use crate::retry::{Attempts, FnWithAttempt, Passthrough, Produces, Retry};
@@ -125,7 +126,7 @@ impl<S: Rules, H, G, T, K> Policy<S, H, G, T, K> {
         T: Timer + Clone,
         K: Signals<O> + Clone,
     {
-        let mut attempts = match Attempts::begin_uncut(self.by_ref(), Passthrough) {
+        let mut attempts = match Attempts::begin_uncut(Engine::idle(self.by_ref()), Passthrough) {
             Ok(attempts) => attempts,
             Err(outcome) => return outcome,
         };
@@ -170,7 +171,7 @@ impl<S: Rules, H, G, T, K> Policy<S, H, G, T, K> {
         T: Timer + Clone,
         K: Signals<O> + Clone,
     {
-        let mut attempts = match Attempts::begin_uncut(self.by_ref(), Passthrough) {
+        let mut attempts = match Attempts::begin_uncut(Engine::idle(self.by_ref()), Passthrough) {
             Ok(attempts) => attempts,
             Err(outcome) => return (state, outcome),
         };

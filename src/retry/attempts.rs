@@ -679,10 +679,12 @@ fn error_of<E>(flow: ControlFlow<Result<Infallible, E>>) -> Result<(), E> {
 impl<O, P: Setup<O>, R: CallOutput<O, P::Guards>> Attempts<O, P, R, KeptOf<O, P>> {
     /// Begins a loop whose attempts are not dropped before the loop is, so that it needs its last
     /// outcome only for guards and signals.
-    pub(crate) fn begin_uncut(policy: P, output: R) -> Result<Self, R::Output> {
-        let attempts =
-            Attempts::begin(Engine::idle(policy), output).map_err(Refused::into_output)?;
-        Ok(Attempts { resumes: false, ..attempts })
+    #[inline(always)]
+    pub(crate) fn begin_uncut(engine: Engine<O, P>, output: R) -> Result<Self, R::Output> {
+        match Attempts::begin(engine, output) {
+            Ok(attempts) => Ok(Attempts { resumes: false, ..attempts }),
+            Err(refused) => Err(refused.into_output()),
+        }
     }
 }
 
@@ -730,9 +732,9 @@ impl<O, P: Setup<O>, R> Retry<Loop<O>, O, P, R> {
     where
         R: CallOutput<O, P::Guards, Output = Y>,
     {
-        match Attempts::begin(self.engine, self.output) {
-            Ok(attempts) => Continue(Attempts { resumes: false, ..attempts }),
-            Err(refused) => Break(refused.into_output()),
+        match Attempts::begin_uncut(self.engine, self.output) {
+            Ok(attempts) => Continue(attempts),
+            Err(output) => Break(output),
         }
     }
 }

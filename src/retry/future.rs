@@ -220,15 +220,9 @@ where
         slept = begin_slot(slot.as_mut(), &desk.policy.timer, delay, cx);
     }
     if P::Signals::PRESENT {
-        match poll_signals(desk, output, kept, cx) {
-            Poll::Ready(Continue(())) => {
-                slot.set(None);
-                slept = Poll::Ready(());
-            }
-            Poll::Ready(cancelled) => {
-                slot.set(None);
-                return Poll::Ready(cancelled);
-            }
+        match poll_signals(slot, desk, output, kept, cx) {
+            Poll::Ready(Continue(())) => slept = Poll::Ready(()),
+            Poll::Ready(cancelled) => return Poll::Ready(cancelled),
             Poll::Pending => {}
         }
     }
@@ -269,16 +263,9 @@ where
     desk.progress.phase = Phase::Inside;
     let mut slot = pending.project().sleep;
     if P::Signals::PRESENT {
-        match poll_signals(desk, output, kept, cx) {
-            Poll::Ready(Continue(())) => {
-                slot.set(None);
-                return Poll::Ready(Continue(()));
-            }
-            Poll::Ready(cancelled) => {
-                slot.set(None);
-                return Poll::Ready(cancelled);
-            }
-            Poll::Pending => {}
+        let signalled = poll_signals(slot.as_mut(), desk, output, kept, cx);
+        if signalled.is_ready() {
+            return signalled;
         }
     }
     if poll_slot(slot, cx).is_pending() {
@@ -300,21 +287,23 @@ fn poll_slot<Z: Future<Output = ()>>(
     Poll::Ready(())
 }
 
-/// Ready if a signal ends the sleep: with `Break` if it ends the call too.
+/// Ready if a signal ends the sleep, which is dropped: with `Break` if it ends the call too.
 fn poll_signals<O, P, R, L>(
+    mut sleep: Pin<&mut Option<SleepOf<O, P>>>,
     desk: &mut Desk<'_, O, P>,
     output: &mut R,
     kept: &mut L,
     cx: &mut Context<'_>,
 ) -> Poll<ControlFlow<R::Output>>
 where
-    P: Setup<O>,
+    P: Setup<O, Timer: Timer>,
     R: CallOutput<O, P::Guards>,
     L: Keep<O>,
 {
     let signal = ready!(desk.policy.signals.poll(cx));
     if signal == Signal::Cancel {
         if let Some(output) = cancelled(desk, output, kept) {
+            sleep.set(None);
             return Poll::Ready(Break(output));
         }
         // Nothing to end with: the next attempt is made at once, and is not retried. In a loop that drops
@@ -323,6 +312,7 @@ where
             return Poll::Pending;
         }
     }
+    sleep.set(None);
     Poll::Ready(Continue(()))
 }
 
