@@ -1,4 +1,4 @@
-//! What a call does not do: allocate, read a clock, ask for a delay.
+//! Counts of the allocations, clock readings and delays of a call.
 
 use std::cell::Cell;
 use std::future::{Ready, ready};
@@ -11,7 +11,7 @@ use persevere::{Attempt, Backoff, DelayBounds, Finite, RetryExt, exponential};
 use crate::counting;
 use crate::operation::{Flaky, drive};
 
-/// What a call did.
+/// The counts of a call.
 #[derive(Default)]
 struct Witness {
     clock_reads: Cell<u64>,

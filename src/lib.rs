@@ -66,7 +66,7 @@
 //! # What is counted?
 //!
 //! **Attempts** are executions, the first included: `max_attempts(3)` is at most two **retries**, like
-//! `max_retries(2)`. Limits hold whatever classifiers, hooks and servers say, in whatever order they
+//! `max_retries(2)`. Limits hold against all classifiers, hooks and servers, in whatever order they
 //! were written. After the last attempt, there is neither a sleep nor an `on_retry`.
 //!
 //! # How is a call watched, limited and cancelled?

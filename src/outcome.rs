@@ -15,7 +15,7 @@ use crate::Interrupted;
 /// | `Option<T>` | `Some` | `None`, "not yet": [`Absent`] |
 /// | `ControlFlow<B, C>` | `Break`: done | `Continue`: not yet |
 ///
-/// and by custom types with one method. Unless a [classifier](crate::classify) says otherwise, a value
+/// and by custom types with one method. Unless a [classifier](crate::classify) decides otherwise, a value
 /// is returned and an error is retried. [`.report()`](crate::Retry::report) also needs [`IntoResult`],
 /// and [`.or_interrupted(..)`](crate::Retry::or_interrupted) needs [`FromError`].
 ///

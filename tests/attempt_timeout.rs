@@ -390,7 +390,7 @@ fn a_cancelled_call_without_an_outcome_is_interrupted() {
     }
 }
 
-/// The attempt timed out at 800 ms of 1 s: a deadline that is not over is not said to be.
+/// The attempt timed out at 800 ms of 1 s: the event does not report a deadline that is not over.
 #[test]
 fn the_end_event_says_that_no_time_was_left() {
     let (clock, text) = (VirtualClock::new(), RefCell::new(String::new()));

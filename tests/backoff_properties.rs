@@ -1183,7 +1183,7 @@ fn a_share_of_jitter_keeps_to_its_bounds_where_doubles_are_coarse() {
     assert!(bounds.contains(delay), "{delay:?} out of {bounds:?}");
 }
 
-/// Bounds of any delay do not tell the number of delays.
+/// Bounds of any delay do not include the number of delays.
 #[test]
 fn a_backoff_that_ends_is_not_printed_as_going_on_for_ever() {
     let ends = |last: u32| move |n: u32| (n < last).then_some(DelayBounds::exactly(ms(1)));

@@ -485,7 +485,7 @@ fn keys_that_fail_once_are_dropped_after_hours_and_keys_in_use_stay_spent() {
             assert_eq!(budgets.len(), 11 + 500 * round.min(2) as usize);
             clock.advance(hour);
         }
-        // A key that is asked for later than that begins with a full budget.
+        // A key that is used later than that begins with a full budget.
         assert!(budgets.get(&1_000).available() > 0);
         assert!(budgets.get(&0).is_shared_with(&held));
     }

@@ -1,4 +1,4 @@
-//! Named policies from configuration: policies behave as their settings file says.
+//! Named policies from configuration: policies behave as their settings file states.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(clippy::result_large_err, reason = "figment says how large")]
 
@@ -309,7 +309,7 @@ fn defaults_in(rows: &[(String, String)]) -> String {
     given.map(|(key, default)| format!("{key} = {}\n", default.trim_matches('`'))).collect()
 }
 
-/// The keys that a table knows: those of its message about another key.
+/// The keys of a table, as its message about another key lists them.
 fn keys(table: &str) -> Vec<String> {
     let key = if table.is_empty() { "bogus".to_owned() } else { format!("{table}.bogus") };
     let figment = Serialized::global(&key, 1).into_figment();
@@ -384,7 +384,7 @@ fn an_empty_table_is_the_table_of_defaults() {
     assert!(says.contains("exponential 1s"), "{says}");
 }
 
-/// What follows a first attempt after which a server asks for this delay.
+/// The decision after a first attempt, if a server requests this delay.
 fn asks_for(policy: &PolicyHandle, delay: Duration) -> Decision {
     let asks = move |_: &Option<()>, _: &Attempt| Some(Verdict::RetryAfter(delay));
     Engine::new(policy.clone().classify(asks)).decide(&None, None)

@@ -496,7 +496,7 @@ fn drawn(policy: &GuardedHandle, seed: Option<u64>, most: u32) -> Vec<Duration> 
         .collect()
 }
 
-/// What follows a first attempt that ends at this time, and after which a server asks for a delay.
+/// The decision after a first attempt that ends at this time, if a server requests a delay.
 fn decision(policy: &GuardedHandle, at: Duration, asked: Option<Duration>) -> Decision {
     let asks = move |_: &Option<()>, _: &Attempt| asked.map(Verdict::RetryAfter);
     let mut engine = Engine::new(policy.clone().classify(asks));

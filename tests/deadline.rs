@@ -137,7 +137,7 @@ fn a_deadline_is_the_reason_whatever_other_limit_would_end_the_call_at_the_same_
     assert_eq!(hung_until_the_deadline(immediate().max_attempts(1), ()), by_deadline);
     let as_long = immediate().max_elapsed(ms(250));
     assert_eq!(hung_until_the_deadline(as_long, ()), by_deadline);
-    // The budget is not asked for a retry that cannot be made.
+    // A retry that cannot be made withdraws nothing from the budget.
     let spent = Budget::new(CostPerRetry::new(14));
     while let Some(permit) = spent.try_acquire() {
         permit.spend();
@@ -207,7 +207,7 @@ fn a_longer_limit_on_the_attempts_within_does_not_hide_the_deadline_around_them(
         clock.sleep(ms(200)).await;
         Ok::<_, Fault>(time::remaining())
     };
-    // The report reads the clock, so that calls within the attempt know of its limit.
+    // The report reads the clock, so that calls within the attempt see its limit.
     let operation = async || {
         left.retry_with(&middle).timer(clock.clone()).report().await.map_err(|_| Fault::Busy)
     };

@@ -278,7 +278,7 @@ fn a_backoff_that_panics_aborts_no_process_and_hides_no_end() {
     });
 }
 
-/// A call that is dropped asks its clock for the time of its end. A clock that panics does not hide it.
+/// A call that is dropped reads the time of its end from its clock. A clock that panics does not hide it.
 #[test]
 fn a_dropped_call_whose_clock_panics_reports_its_end() {
     let (fuse, ends) = (Fuse::of(1), Ends::default());

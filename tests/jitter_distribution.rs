@@ -1,4 +1,4 @@
-//! The distribution of random delays: even where the documentation says so, and independent of one
+//! The distribution of random delays: even where it is documented to be, and independent of one
 //! another.
 //!
 //! The seeds are fixed, so each test has the same result every time. With random seeds, a correct
@@ -269,7 +269,7 @@ fn stacked_jitters_multiply_independent_draws() {
     let product = |x: f64| if x <= 0.0 { 0.0 } else { x * (1.0 - x.ln() + x.ln().powi(2) / 2.0) };
     assert_spread(delays(&thrice, Attempt::new(1)), product, "three full jitters");
 
-    // The same with combinators between them that draw nothing.
+    // Combinators between them that draw nothing change nothing.
     let apart = constant(SECOND)
         .full_jitter()
         .max_delay(SECOND)

@@ -28,7 +28,7 @@ fn kinds_of<E: Kinded>(error: &E) -> Vec<&'static str> {
     kinds
 }
 
-/// Every type knows the names that it lists, and no others.
+/// Every type accepts the names that it lists, and no others.
 fn assert_consistent<E: Kinded + ?Sized>() {
     for name in E::KINDS.iter().copied().chain(names::<E>()) {
         assert!(E::knows(name), "`{name}` is listed and not known");

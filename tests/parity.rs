@@ -48,7 +48,7 @@ use support::{
 /// are in milliseconds.
 struct Case {
     backoff: AnyBackoff,
-    /// The same backoff in the settings of a named policy, where settings can have it.
+    /// The backoff in the settings of a named policy, where settings can have it.
     settings: Option<String>,
     script: Vec<Step>,
     /// The times at which the attempts begin.
@@ -596,7 +596,7 @@ impl Parts {
     }
 }
 
-/// A named policy asks the kind of an error, unless a classifier answers before, as it does here.
+/// A named policy reads the kind of an error, unless a classifier decides before, as it does here.
 impl Kinded for Fault {
     const KINDS: &'static [&'static str] = &[];
     fn is_kind(&self, _: &str) -> bool {
@@ -673,7 +673,7 @@ modes! {
         let Parts { backoff, meaning, a, b, timer, .. } = parts;
         Policy::with(Ask::new(backoff, meaning), (), ((), a), timer).guard(b)
     };
-    /// Guards hear events before hooks, in whatever order they were added.
+    /// Guards receive events before hooks, in whatever order they were added.
     Mixed: "a policy with a guard and a hook", guards: &["a"], of_settings: false,
     (CodeRules, ((), Recorder), ((), Recorder)) = |parts| {
         let Parts { backoff, meaning, a, b, timer, .. } = parts;
@@ -1375,7 +1375,7 @@ impl Scene<'_> {
         }
     }
 
-    /// A panic at any place comes out, nothing is retried, and both recorders hear once of the end.
+    /// A panic at any place comes out, nothing is retried, and both recorders receive the end once.
     /// The next call is not affected.
     fn survives_panics(&self) {
         let lines = self.log();
@@ -1405,7 +1405,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The future may be dropped anywhere: the recorders hear once that the call was cancelled,
+    /// The future may be dropped anywhere: the recorders receive once that the call was cancelled,
     /// unless it had not begun or had ended; and no sleep stays behind.
     fn can_be_dropped(&self) {
         let lines = self.log();
@@ -1688,7 +1688,7 @@ fn a_loop_goes_on_after_a_sleep_that_was_cut_short() {
     );
 }
 
-/// The same for outcomes in hand: a check whose future is dropped before the sleep is over is not
+/// Outcomes in hand: a check whose future is dropped before the sleep is over is not
 /// made.
 #[test]
 fn a_check_after_a_sleep_that_was_cut_short_sleeps_the_rest_of_it() {
@@ -1841,7 +1841,7 @@ fn a_panic_while_the_future_is_made_ends_the_call_as_panicked() {
 }
 
 /// A hook that panics while a panic unwinds does not abort the process, and the hooks behind it
-/// still hear of the end.
+/// still receive the end.
 #[test]
 fn a_panic_within_a_panic_aborts_nothing() {
     #[derive(Clone)]

@@ -186,7 +186,7 @@ fn an_attempt_of_centuries_is_past_every_limit() {
     assert!(error.elapsed() >= secs(3_600));
 }
 
-/// A call that reads the clock knows the elapsed time, also where it saturates.
+/// A call that reads the clock has the elapsed time, also where it saturates.
 #[test]
 fn the_elapsed_time_is_known_also_where_it_saturates() {
     let (clock, mut heard) = (VirtualClock::new(), None);
@@ -620,7 +620,7 @@ fn a_clock_that_runs_backwards_does_no_harm() {
 // ------------------------------------------------------------------------------------------------
 // The delay of a server.
 
-/// The delay that a server asks for is neither jittered down nor cut by a cap.
+/// The delay that a server requests is neither jittered down nor cut by a cap.
 #[test]
 fn the_delay_of_a_server_is_never_shortened() {
     let asked = secs(30);
@@ -787,7 +787,7 @@ fn a_moved_retry_wakes_the_task_that_polled_it_last() {
     assert_eq!(after.poll(policy.as_mut()), Poll::Ready(Continue(())));
 }
 
-/// The same with the default timer, in real time.
+/// The default timer, in real time.
 #[test]
 fn a_moved_retry_is_woken_by_the_default_timer() {
     struct Unpark(thread::Thread);
@@ -1045,7 +1045,7 @@ fn a_further_hook_replaces_none_before_it() {
     assert_eq!(*log.borrow(), expected.concat());
 }
 
-/// A retry is announced if it will be made, and hooks hear the end once, however the call ends.
+/// A retry is announced if it will be made, and hooks receive the end once, however the call ends.
 #[test]
 fn the_last_failure_announces_no_retry_and_one_end() {
     struct Events<'a>(&'a RefCell<Vec<String>>);
@@ -1085,7 +1085,7 @@ fn the_last_failure_announces_no_retry_and_one_end() {
     assert_eq!(heard.take(), [retried, "ended after 1 attempt: cancelled"]);
 }
 
-/// Each closure for an end hears only of its own ends.
+/// Each closure for an end receives only its own ends.
 #[test]
 fn each_closure_hears_of_its_own_ends() {
     let run = |outcome: Failure, polls: bool| {
@@ -1171,7 +1171,7 @@ fn values_and_errors_are_retried_alike() {
     }
 }
 
-/// A report has the errors before the last one, as many as were asked for.
+/// A report has the errors before the last one, as many as `.history(n)` keeps.
 #[test]
 fn a_report_keeps_earlier_errors() {
     let history = |most: usize| {
@@ -1377,7 +1377,7 @@ fn a_loop_that_borrows_mutably_can_be_spawned() {
     assert_eq!(outcome, (Ok(3), vec![1, 2, 3]));
 }
 
-/// The same for loops with `check` and with `again`.
+/// Loops with `check` and with `again` do so too.
 #[test]
 fn loops_with_check_and_again_can_be_spawned() {
     let outcome = spawned(async {

@@ -27,7 +27,7 @@ const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// `after(120)` is the delay of a server that asks for two minutes.
+/// `after(120)` is the delay of a server that requests two minutes.
 const fn after(seconds: u64) -> Option<ServerDelay> {
     Some(After(secs(seconds)))
 }

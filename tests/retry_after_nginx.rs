@@ -1,4 +1,4 @@
-//! The delays that a real nginx asks for, and calls that wait for them in virtual time.
+//! The delays that a real nginx requests, and calls that wait for them in virtual time.
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -27,7 +27,7 @@ struct Course {
     reason: Reason,
 }
 
-/// Makes up to three attempts, a second apart unless nginx asks for more; `on_retry` is called before
+/// Makes up to three attempts, a second apart unless nginx requests more; `on_retry` is called before
 /// each sleep.
 fn call(nginx: &Nginx, path: &str, mut on_retry: impl FnMut()) -> Course {
     let (clock, mut reason) = (VirtualClock::new(), None);

@@ -33,7 +33,7 @@ use support::secs;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Busy,
-    /// `.when` says no.
+    /// `.when` returns `false`.
     Fatal,
     /// `.classify` gives it a delay of 40 s.
     Late,

@@ -46,7 +46,7 @@ pub(crate) async fn load(url: Uri, counts: Arc<Counts>) {
     loop {
         tick.tick().await;
         let (client, url, counts) = (client.clone(), url.clone(), counts.clone());
-        // `counts` hears the end of the call; the page itself is not used.
+        // `counts` receives the end of the call; the page itself is not used.
         tokio::spawn(async move { fetch(&client, &url, &counts).await.is_ok() });
     }
 }

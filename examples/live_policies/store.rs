@@ -36,7 +36,7 @@ pub(crate) struct Agent {
 }
 
 impl Store {
-    /// A Consul, if this machine has one and the arguments do not ask for a file.
+    /// A Consul, if this machine has one and no argument selects a file.
     pub(crate) fn start(file: bool) -> Result<Self, Box<dyn Error>> {
         let folders = env::var_os("PATH").unwrap_or_default();
         let mut in_path = env::split_paths(&folders).map(|folder| folder.join("consul"));

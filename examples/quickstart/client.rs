@@ -23,7 +23,7 @@ pub(crate) enum FetchError {
     Connection(io::Error),
     /// No answer within the limit.
     Timeout,
-    /// An answer that is not the page, with the delay that the server asks for, if it does.
+    /// An answer that is not the page, with the delay that the server requests, if any.
     Status { code: StatusCode, retry_after: Option<Duration> },
 }
 

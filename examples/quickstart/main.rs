@@ -102,7 +102,7 @@ const BACKOFF: &(dyn Finite + Sync) =
 
 static JOURNAL: Journal = Journal::new();
 
-/// Decides what an outcome means. The delay that a server asks for is a floor: it makes the delay of
+/// Decides what an outcome means. The delay that a server requests is a floor: it makes the delay of
 /// the backoff longer, never shorter.
 struct ObeyServer;
 
@@ -141,7 +141,7 @@ async fn as_a_value(client: &AsyncClient) -> Result<bool, Box<dyn Error>> {
     ]))
 }
 
-/// The same policy in blocking code.
+/// Uses the policy in blocking code.
 fn as_a_value_blocking() -> Result<bool, Box<dyn Error>> {
     println!("   The same policy with a client that blocks:\n");
 

@@ -96,7 +96,7 @@ enum Step {
     Signal,
 }
 
-/// What an operation does: so many polls until it is ready.
+/// The behaviour of an operation: the polls until it is ready, and its outcome.
 #[derive(Arbitrary, Debug, Clone, Copy)]
 struct Plan {
     pending: u8,
@@ -131,7 +131,7 @@ fn outcome(ends: End, id: u32) -> Outcome {
     }
 }
 
-/// The model: what the loop should do by what its hook and its timer have seen. It belongs to the
+/// The model: the expected behaviour of the loop by the events of its hook and its timer. It belongs to the
 /// thread, so that hook, guard and timer are empty and an erased policy can have them.
 struct Model {
     now: Cell<Duration>,
@@ -145,7 +145,7 @@ struct Model {
     vetoes: Cell<u8>,
     refused: Cell<u8>,
 
-    /// The sleeps that the timer was asked for.
+    /// The number of sleeps that the timer has made.
     sleeps: Cell<u32>,
     /// The attempts that were announced, and the last of them that the operation began.
     entered: Cell<u32>,
@@ -518,7 +518,7 @@ where
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 impl Model {
-    /// What came out of the attempt with this outcome.
+    /// Checks the result of the attempt with this outcome.
     fn check(&self, flow: ControlFlow<Outcome>, id: u32, late: bool) {
         self.cut.set(false);
         let Break(outcome) = flow else {
@@ -682,7 +682,7 @@ fuzz_target!(|input: Input| {
                 .attempt_timeout(attempt_timeout.duration())
                 .deadline(deadline.duration())
                 .or_interrupted(interrupted);
-            // An attempt timeout cannot interrupt what blocks.
+            // An attempt timeout cannot interrupt blocking code.
             if erased {
                 let policy: DynPolicy<Failure> = policy.erase();
                 if let Ok(attempts) = policy.try_start::<Outcome>() {

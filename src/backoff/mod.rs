@@ -257,8 +257,8 @@ impl Limits {
 /// A backoff is a **pure function** of the [`Attempt`]: it has no state, so that one value, even a
 /// `static`, serves any number of calls at once, and can be printed, drawn and bounded before
 /// anything runs. What varies is in the attempt: its number, the time, the delay before, and the
-/// call's own random stream. Implement `delay` and `bounds`; the combinators come by themselves. Those of
-/// a custom type are no `const fn`: in a `static`, implement [`Finite`] and write `Policy::new(&Mine)`,
+/// call's own random stream. Implement `delay` and `bounds`; the combinators come by themselves. The
+/// combinators of a custom type are no `const fn`: in a `static`, implement [`Finite`] and write `Policy::new(&Mine)`,
 /// or use a `LazyLock`.
 ///
 /// ```

@@ -188,7 +188,7 @@ macro_rules! tuple {
     };
 }
 
-/// Of two [restrictions](Classifier::restrict), the second of which is asked only if it may count: a
+/// Of two [restrictions](Classifier::restrict), the second of which is computed only if it may count: a
 /// prohibition, or else the first delay.
 pub(crate) fn stricter(
     first: Option<Verdict>,

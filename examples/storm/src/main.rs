@@ -2,8 +2,8 @@
 //! policy that they retry with.
 //!
 //! It prints a table and draws the load over time, for policies from a settings file. They are
-//! driven, not modelled: each call borrows a handle as any call does, and asks the library's engine,
-//! budgets and breakers what to do. Only the service and the clock are made up.
+//! driven, not modelled: each call borrows a handle as any call does, and uses the library's engine,
+//! budgets and breakers. Only the service and the clock are made up.
 //!
 //! ```sh
 //! cargo run -p persevere-storm

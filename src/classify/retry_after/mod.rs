@@ -124,7 +124,7 @@ pub fn server_delay(headers: &HeaderMap, now: SystemTime) -> Option<ServerDelay>
 ///
 /// | status | verdict |
 /// |---|---|
-/// | 408, 425, 429, 500, 502, 503, 504 | what the server says: [`RetryAfter`](Verdict::RetryAfter), or [`Forbidden`](Verdict::Forbidden) if it forbids a retry; [`Retry`](Verdict::Retry) if it says nothing |
+/// | 408, 425, 429, 500, 502, 503, 504 | the server's `Retry-After`: [`RetryAfter`](Verdict::RetryAfter), or [`Forbidden`](Verdict::Forbidden) if it forbids a retry; [`Retry`](Verdict::Retry) without one |
 /// | 403, 413 | the same, but [`Stop`](Verdict::Stop) if it says nothing: GitHub's limits are a 403, and RFC 9110 has a 413 that is temporary |
 /// | any other of 4xx and 5xx | [`Stop`](Verdict::Stop) |
 /// | the rest | none: a value is accepted unless another classifier asks for more |

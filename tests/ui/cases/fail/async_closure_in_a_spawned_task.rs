@@ -1,5 +1,5 @@
 //! The future of `run_lending` with an async closure that captures is not `Send`: a limit of the
-//! language. Those of `run`, `run_with` and the loop are.
+//! language. The futures of `run`, `run_with` and the loop are.
 use persevere::{Policy, immediate};
 
 struct Connection;

@@ -1,4 +1,4 @@
-//! The same for a value that borrows a local variable of the future.
+//! `check` does not lend to a value that borrows a local variable of the future.
 use persevere::{Policy, immediate};
 use std::ops::ControlFlow::Break;
 

@@ -1,4 +1,4 @@
-//! An erased policy serves calls of any value, so what looks at values is given to the call.
+//! An erased policy serves calls of any value, so rules about values are given to the call.
 use persevere::hook::Hook;
 use persevere::{DynPolicy, Policy, immediate};
 use std::io;

@@ -1,4 +1,4 @@
-//! A `PolicyFor` may have a timer that only blocks; a function that awaits says `Timer: Timer`.
+//! A `PolicyFor` may have a timer that only blocks; a function that awaits adds `Timer: Timer`.
 use persevere::{PolicyFor, RetryExt};
 
 async fn awaited(policy: impl PolicyFor<Option<u8>>) -> Option<u8> {

@@ -1,5 +1,5 @@
 //! A guard may end a call before its operation returns. An error type of another crate cannot be
-//! built from that: `.or_interrupted(..)` makes the error, or `.report()` says it.
+//! built from that: `.or_interrupted(..)` makes the error, or `.report()` has the reason.
 use persevere::{CircuitBreaker, RetryExt, immediate};
 use std::num::ParseIntError;
 use std::time::Duration;

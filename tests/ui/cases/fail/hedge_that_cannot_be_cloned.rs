@@ -1,5 +1,5 @@
 //! An operation that is hedged and retried is cloned for each attempt, so its closure cannot change
-//! what it captures.
+//! its captures.
 use persevere::{Idempotent, RetryExt, hedge_after, immediate};
 use std::future::ready;
 use std::time::Duration;

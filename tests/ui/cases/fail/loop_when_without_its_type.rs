@@ -1,5 +1,5 @@
-//! A loop meets its outcomes in its body, so the predicate before it says which error it is about;
-//! `Loop::<Outcome>::new().retry_with(policy)` knows it.
+//! A loop meets its outcomes in its body, so a predicate before it needs the type of the error;
+//! `Loop::<Outcome>::new().retry_with(policy)` has it.
 use persevere::{Policy, immediate};
 
 fn main() {

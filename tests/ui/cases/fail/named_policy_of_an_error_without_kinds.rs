@@ -1,5 +1,5 @@
-//! A named policy retries errors by their kinds, so the error type has kinds, or the call says
-//! which errors are retried.
+//! A named policy retries errors by their kinds, so the error type has kinds, or the call has
+//! a predicate.
 use persevere::policy::PolicyHandle;
 use persevere::{PolicyFor, RetryExt};
 

@@ -1,4 +1,4 @@
-//! What `policy.run(..)` returns is a call and no outcome, also if its closure makes an outcome.
+//! `policy.run(..)` returns a call and no outcome, also if its closure makes an outcome.
 use persevere::{Policy, immediate};
 
 fn save() -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! What comes out of a call that a guard ended: an error that implements `From<Interrupted>`,
+//! The output of a call that a guard ended: an error that implements `From<Interrupted>`,
 //! `None`, a report, or the error that `.or_interrupted(..)` makes.
 use persevere::guard::Guard;
 use persevere::{Attempt, CircuitBreaker, Interrupted, Policy, Reason, RetryExt, Veto, immediate};

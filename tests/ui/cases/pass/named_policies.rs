@@ -1,5 +1,5 @@
-//! Policies of settings are policies like any other: a call that says with `.when(..)` which errors are
-//! retried needs no kinds, and handles lie in fields, are spawned, block and have setters.
+//! Policies of settings are policies like any other: a call that selects errors by `.when(..)` needs
+//! no kinds, and handles lie in fields, are spawned, block and have setters.
 use persevere::policy::config::PolicyConfig;
 use persevere::policy::{GuardedHandle, PolicyHandle};
 use persevere::time::CancelToken;
